@@ -218,6 +218,7 @@ def test_a_server_that_is_not_there_is_told_with_host_and_port(authority: certif
 def test_the_first_connection_is_tried_until_the_bound_and_the_cause_named(
     script: Script, target: SqlServer, number: int, words: str
 ) -> None:
+    target.credentials.bounds = replace(SHORT_WAITS, native_reconnect_seconds=1)
     tries: list[str] = []
 
     def refuse(user: str, _: str, __: str) -> Session:
@@ -230,7 +231,7 @@ def test_the_first_connection_is_tried_until_the_bound_and_the_cause_named(
     with StandingConnection(target) as connection, gone:
         connection.ask(lambda asked: asked.rows("SELECT 1"))
 
-    assert len(tries) > 3
+    assert len(tries) > 1
 
 
 def test_a_server_whose_group_is_not_in_force_yet_is_waited_for(
@@ -367,14 +368,14 @@ def test_an_order_is_given_once(script: Script, target: SqlServer) -> None:
 def test_a_server_that_takes_logins_and_ends_them_is_unreachable(
     script: Script, target: SqlServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target.credentials.bounds = Bounds(native_reconnect_pause_seconds=0.1, native_reconnect_seconds=0.6)
+    target.credentials.bounds = Bounds(native_reconnect_pause_seconds=0.1, native_reconnect_seconds=3)
     script.answer = raising(DropConnection())
 
-    lost = pytest.raises(ServerUnreachable, match=r"it gave no answer for 0\.01 minutes")
+    lost = pytest.raises(ServerUnreachable, match=r"it gave no answer for 0\.05 minutes")
     with StandingConnection(target) as connection, lost:
         connection.ask(lambda asked: asked.rows("SELECT 1"))
 
-    assert len(script.statements) > 3
+    assert len(script.statements) > 1
 
 
 def test_no_refusal_is_asked_again(script: Script, target: SqlServer) -> None:
