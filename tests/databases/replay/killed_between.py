@@ -7,7 +7,7 @@ import sys
 from types import FrameType
 
 from dbrestore.worker import run_job
-from tests.databases.killed_lines import Lines
+from tests.databases import killed_lines
 
 
 def is_around_jobs(frame: FrameType) -> bool:
@@ -15,14 +15,5 @@ def is_around_jobs(frame: FrameType) -> bool:
     return frame.f_code in {function.__code__ for function in (run_job.run, run_job._do, run_job._following)}
 
 
-def main(job_uri: str, last: str) -> None:
-    """Run the jobs so far."""
-    lines = Lines(int(last), is_around_jobs)
-    sys.settrace(lines.trace)
-    run_job.run(job_uri)
-    sys.settrace(None)
-    print(lines.passed)
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    killed_lines.run(sys.argv[1], int(sys.argv[2]), is_around_jobs)

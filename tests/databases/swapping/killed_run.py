@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from dbrestore.worker import run_job
 from dbrestore.worker.postgresql import swapping
-from tests.databases.killed_lines import Lines
+from tests.databases import killed_lines
 
 FOLDER = str(Path(swapping.__file__).parent)
 
@@ -19,14 +18,5 @@ def is_ours(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith(FOLDER)
 
 
-def main(job_uri: str, last: str) -> None:
-    """Run the job so far."""
-    lines = Lines(int(last), is_ours)
-    sys.settrace(lines.trace)
-    run_job.run(job_uri)
-    sys.settrace(None)
-    print(lines.passed)
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    killed_lines.run(sys.argv[1], int(sys.argv[2]), is_ours)
