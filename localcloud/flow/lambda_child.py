@@ -1,4 +1,5 @@
-"""The inside of a function's process: a copy of one that has read the libraries and AWS's service models already, which take a second.
+"""The inside of a function's process: a copy of one that has read the libraries and AWS's service models already, more than half of a
+cold start.
 
 What such a process may share with others is what no variable, role or code of a function changes. Everything else it becomes in `become`,
 before a line of the function is read.
@@ -16,8 +17,9 @@ from pathlib import Path
 from botocore.loaders import JSONFileLoader
 from botocore.session import Session
 
-# Read once for all functions: libraries that don't look at the environment when they are imported.
-LIBRARIES = ("aws_lambda_powertools", "boto3.s3.transfer", "pydantic", "urllib3.connectionpool")
+# Read once for all functions: libraries that ask the environment for HOME at most when they are imported, and a function has none.
+# Powertools asks for more.
+LIBRARIES = ("boto3.s3.transfer", "pydantic", "urllib3.connectionpool")
 SERVICES = ("cloudwatch", "dynamodb", "ec2", "events", "kms", "rds", "s3", "secretsmanager", "sqs", "ssm", "stepfunctions", "sts")
 
 

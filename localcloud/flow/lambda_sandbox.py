@@ -1,6 +1,6 @@
 """One execution environment of one Lambda function: a child process under AWS's own runtime client, fed through the Runtime API.
 
-The child is copied from a process that has read the libraries (`lambda_child`): most of a cold start is reading them.
+The child is copied from a process that has read the libraries (`lambda_child`).
 Real: the runtime client (context object, serialisation, error payloads, warm reuse), the function's code from its zip, its variables,
 its time-out. Not real: memory limits, architecture, layers: dependencies come from the interpreter that runs the local cloud, and the
 function's own zip goes before them.

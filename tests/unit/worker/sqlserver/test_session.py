@@ -231,7 +231,7 @@ def test_the_first_connection_is_tried_until_the_bound_and_the_cause_named(
     with StandingConnection(target) as connection, gone:
         connection.ask(lambda asked: asked.rows("SELECT 1"))
 
-    assert len(tries) > 1
+    assert len(tries) > 3
 
 
 def test_a_server_whose_group_is_not_in_force_yet_is_waited_for(
@@ -375,7 +375,7 @@ def test_a_server_that_takes_logins_and_ends_them_is_unreachable(
     with StandingConnection(target) as connection, lost:
         connection.ask(lambda asked: asked.rows("SELECT 1"))
 
-    assert len(script.statements) > 1
+    assert len(script.statements) > 3
 
 
 def test_no_refusal_is_asked_again(script: Script, target: SqlServer) -> None:
