@@ -10,7 +10,8 @@ from typing import Any
 
 # In the order in which they were made: a later one stands around an earlier one of the same method.
 _fixed: dict[tuple[Any, str, Any], None] = {}
-replaced: dict[tuple[Any, str], Any] = {}
+# By what was replaced: what moto has there, and the module that put another value in its place.
+replaced: dict[tuple[Any, str], tuple[Any, str]] = {}
 
 
 def fix(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
@@ -41,7 +42,7 @@ def add(owner: Any, name: str, method: Callable[..., Any]) -> None:
 
 def replace(owner: Any, name: str, value: Callable[[Any], Any]) -> None:
     """Put `value(original)` in the place of `owner.name`, which is no method; what moto has there stays in `replaced`."""
-    original = replaced.setdefault((owner, name), inspect.getattr_static(owner, name))
+    original, _ = replaced.setdefault((owner, name), (inspect.getattr_static(owner, name), value.__module__))
     setattr(owner, name, value(original))
 
 

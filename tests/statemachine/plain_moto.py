@@ -90,8 +90,9 @@ def install(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(glacier_objects, "by_hand", True)
     for owner, name in {(owner, name) for owner, name, replacement in corrections._fixed if replacement.__module__ not in KEPT}:
         patch.setattr(owner, name, _as_kept(owner, name))
-    for (owner, name), original in corrections.replaced.items():
-        patch.setattr(owner, name, original)
+    for (owner, name), (original, by) in corrections.replaced.items():
+        if by not in KEPT:
+            patch.setattr(owner, name, original)
     quick_clients.install(patch)
     # What costs most of the time and proves nothing here: 800 images per Region, and moto's look for its methods at each call.
     patch.setattr(settings, "ENABLE_AMI_VALIDATION", False)

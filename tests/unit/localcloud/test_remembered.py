@@ -11,7 +11,11 @@ import pytest
 from moto import mock_aws
 from moto.core.serialize import XFormedAttributePicker
 from moto.core.utils import get_service_model
+from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser
 from moto.kms.models import kms_backends
+from moto.moto_api._internal import mock_random
+from moto.stepfunctions.parser.asl.eval import states
 
 from localcloud.base import remembered
 
@@ -122,3 +126,61 @@ def test_one_path_finds_what_is_in_each_text() -> None:
     found = [[match.value for match in jsonpath_ng.ext.parse("$.a[*].b").find(json.loads(text))] for text in ('{"a": [{"b": 1}]}', "{}")]
 
     assert found == [[1], []]
+
+
+def test_what_a_state_gets_is_its_own_in_all_its_depth() -> None:
+    remembered.install()
+    held = {"Execution": {"Input": {"many": [{"n": 1}, [None, True, 1.5, "text"]], "bytes": bytearray(b"a")}}}
+    context = states.States(context=held)  # type: ignore[arg-type]
+
+    got = context.get_input()
+    assert got == held["Execution"]["Input"]
+    got["many"][0]["n"], got["many"][1][0], got["bytes"][0] = 2, "changed", 98
+
+    assert context.get_input() == {"many": [{"n": 1}, [None, True, 1.5, "text"]], "bytes": bytearray(b"a")}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ({"S": "a"}, {"S": "a"}, True),
+        ({"S": "a"}, {"S": "b"}, False),
+        ({"S": "1"}, {"N": "1"}, False),
+        ({"N": "1.50"}, {"N": "1.5"}, True),
+        ({"SS": ["a", "b"]}, {"SS": ["b", "a"]}, True),
+        ({"BOOL": True}, {"BOOL": False}, False),
+        ({"NULL": True}, {"NULL": True}, True),
+        ({"L": [{"N": "1.0"}]}, {"L": [{"N": "1"}]}, True),
+        ({"M": {"k": {"S": "a"}}}, {"M": {"k": {"S": "b"}}}, False),
+    ],
+)
+def test_values_are_equal_where_dynamodb_takes_them_for_equal(one: dict[str, Any], other: dict[str, Any], equal: bool) -> None:
+    remembered.install()
+
+    assert (DynamoType(one) == DynamoType(other)) is equal
+
+
+def test_each_step_through_an_expression_has_its_own_kinds_of_nodes() -> None:
+    remembered.install()
+
+    class Numbers(DepthFirstTraverser):
+        def _processing_map(self) -> dict[type, Any]:
+            return {int: str}
+
+    class Texts(DepthFirstTraverser):
+        def _processing_map(self) -> dict[type, Any]:
+            return {str: int}
+
+    numbers, texts = Numbers(), Texts()
+
+    assert [step.nodes_to_be_processed() for step in (numbers, texts, numbers)] == [(int,), (str,), (int,)]
+
+
+def test_a_random_text_has_its_length_and_letters_and_comes_once() -> None:
+    remembered.install()
+    drawn = [mock_random.get_random_string(52) for _ in range(20)]
+
+    assert {len(text) for text in drawn} == {52}
+    assert len(set(drawn)) == 20
+    assert mock_random.get_random_string(200, include_digits=False, lower_case=True).islower()
+    assert mock_random.get_random_string(200, include_digits=False).isalpha()
