@@ -4,6 +4,7 @@
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -388,3 +389,11 @@ def test_modules_and_functions_are_short_but_for_tables() -> None:
 
     assert found - TABLES == set()
     assert TABLES - found == set(), "what is short by now needs no exception"
+
+
+def test_nothing_is_formatted_by_hand() -> None:
+    by_hand = re.compile(r"#\s*fmt:\s*(skip|off)")
+    paths = [path for part in (*OURS, "tests", "benchmarks", "checks", "docs") for _, path in modules(part)]
+
+    assert len(paths) > 1000
+    assert [path.name for path in paths if by_hand.search(path.read_text())] == []
