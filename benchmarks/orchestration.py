@@ -60,10 +60,8 @@ class Measured:
 
 def measure(chains: Chains, job_seconds: float) -> Measured:
     """Run it. Raises AssertionError if the restore did not succeed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world, "MOST_ATTEMPTS", 10**9)
-        with installed(patch) as account:
-            return _measured(patch, account.use(SQLSERVER), chains, job_seconds)
+    with pytest.MonkeyPatch.context() as patch, installed(patch) as account:
+        return _measured(patch, account.use(SQLSERVER), chains, job_seconds)
 
 
 def _measured(patch: pytest.MonkeyPatch, account: World, chains: Chains, job_seconds: float) -> Measured:
@@ -71,7 +69,8 @@ def _measured(patch: pytest.MonkeyPatch, account: World, chains: Chains, job_sec
     meter, virtual = Meter(), VirtualTime()
     files = archived_chains.store(SQL_SERVER, chains, "DEEP_ARCHIVE")
     quick_s3.install(patch)
-    virtual.install(patch)
+    virtual.install(patch, account)
+    account.try_as_often_as_the_definition_says()
     meter.install(patch)
     call = meter.counted(account.call)
     plain_moto.serve(patch, call)

@@ -5,18 +5,17 @@ the time that it takes; only waits are jumped over.
 """
 
 import itertools
-import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
 from heapq import heappop, heappush
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from localcloud.base import clock
 from localcloud.s3 import glacier, glacier_objects
+from tests.moving_clock import MovingClock
+from tests.statemachine.world import World
 
 Happening = tuple[float, Callable[[], object]]
 
@@ -25,24 +24,22 @@ class VirtualTime:
     """`at` puts a happening on the calendar; `next_arrival` may name one more that depends on how things stand."""
 
     def __init__(self) -> None:
-        self.jumped = 0.0
+        self._clock = MovingClock()
         self.next_arrival: Callable[[], Happening | None] = lambda: None
         self._calendar: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
 
-    def install(self, patch: pytest.MonkeyPatch) -> None:
+    def install(self, patch: pytest.MonkeyPatch, account: World) -> None:
         """For the waits of executions, for the control plane and for archived objects."""
+        account.clock, account.stopwatch = self._clock, self.now
         patch.setattr(clock, "wait", self.wait)
-        shown = _Time(self)
-        for module in (glacier, glacier_objects, *_of_control_plane()):
-            if getattr(module, "time", None) is time:
-                patch.setattr(module, "time", shown)
-            if getattr(module, "datetime", None) is datetime:
-                patch.setattr(module, "datetime", _datetime(self))
+        patch.setattr(glacier, "time", _Time(self))
+        patch.setattr(glacier_objects, "time", _Time(self))
 
     def now(self) -> float:
         """Seconds since 1970."""
-        return time.time() + self.jumped
+        now: float = self._clock().timestamp()
+        return now
 
     def at(self, moment: float, action: Callable[[], object]) -> None:
         """Do this when somebody's wait reaches the moment."""
@@ -67,7 +64,7 @@ class VirtualTime:
         return arrival
 
     def _jump(self, moment: float) -> None:
-        self.jumped += max(0.0, moment - self.now())
+        self._clock.let_pass(seconds=max(0.0, moment - self.now()))
 
 
 class _Time:
@@ -79,16 +76,3 @@ class _Time:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(time, name)
-
-
-def _datetime(virtual: VirtualTime) -> type[datetime]:
-    class Datetime(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Any:
-            return datetime.fromtimestamp(virtual.now(), tz or UTC)
-
-    return Datetime
-
-
-def _of_control_plane() -> list[ModuleType]:
-    return [module for name, module in sys.modules.items() if name.startswith("lambdas.")]

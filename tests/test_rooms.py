@@ -356,6 +356,57 @@ def test_a_patch_is_seen(text: str) -> None:
     assert len(patches(ast.parse(text))) == 1
 
 
+# The local cloud and the tests have switches and durations of their own, which a test may set. Their functions it calls, and replaces none.
+EVERYTHING_OF_OURS = (*OURS, "checks", "benchmarks", "tests")
+MAY_REPLACE = {
+    # Nobody waits there: the clock jumps to what happens next.
+    "benchmarks.virtual_time": {"wait"},
+}
+
+
+def functions_of(name: str) -> set[str]:
+    """All functions and methods that a module defines, or the module that defines what is imported from it."""
+    for found in (name, name.rpartition(".")[0]):
+        path = (ROOT / found.replace(".", "/")).with_suffix(".py")
+        if path.exists():
+            return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
+    return set()
+
+
+def sources(tree: ast.AST) -> dict[str, str]:
+    """What each name that was imported from something of ours stands for."""
+    return {
+        one.asname or one.name: f"{node.module}.{one.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in EVERYTHING_OF_OURS
+        for one in node.names
+    }
+
+
+def replaced(tree: ast.AST) -> set[str]:
+    """The functions of ours for which a test puts another one."""
+    imported, found = sources(tree), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".setattr") and len(node.args) > 1:
+            where, what = node.args[0], node.args[1]
+            if isinstance(where, ast.Name) and isinstance(what, ast.Constant) and what.value in functions_of(imported.get(where.id, "")):
+                found.add(str(what.value))
+    return found
+
+
+def test_no_test_replaces_a_function_of_ours() -> None:
+    found = {
+        module: names
+        for part in ("tests", "benchmarks", "demo")
+        for module, path in modules(part)
+        if ".setattr(" in (text := path.read_text()) and (names := replaced(ast.parse(text)))
+    }
+
+    assert found == MAY_REPLACE
+    assert replaced(ast.parse('from localcloud.base import clock\npatch.setattr(clock, "wait", quickly)')) == {"wait"}
+    assert replaced(ast.parse('from localcloud.server import LocalCloudError\npatch.setattr(LocalCloudError, "x", quickly)')) == set()
+
+
 MOST_LINES_OF_A_MODULE = 300
 MOST_LINES_OF_A_FUNCTION = 40
 # What is longer, and why.

@@ -48,10 +48,8 @@ def test_a_secret_in_a_file_that_git_knows_is_found(tree: Path, value: str, foun
     assert [finding.split(":")[0] for finding in outcome.findings] == ["dbrestore/settings.py"] * found
 
 
-def test_without_its_database_pip_audit_is_skipped_with_a_sentence(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scanners, "DATABASE", "http://127.0.0.1:9/nothing")
-
-    outcome = scanners.vulnerabilities(tree)
+def test_without_its_database_pip_audit_is_skipped_with_a_sentence(tree: Path) -> None:
+    outcome = scanners.vulnerabilities(tree, "http://127.0.0.1:9/nothing")
 
     assert not outcome.findings
     assert str(outcome).startswith("pip-audit: not run: its database can't be reached (http://127.0.0.1:9/nothing: ")

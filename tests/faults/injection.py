@@ -92,7 +92,7 @@ class Injector:
             raise Died("before the request")
         if self.kind in ("throttle_once", "denied"):
             status, code = self._refusal(service)
-            return _answer(request, service, status, code)
+            return answer(request, service, status, code)
         through()
         if self.kind == "die_after":
             raise Died("after the request")
@@ -104,7 +104,7 @@ class Injector:
         return THROTTLED.get(service, (400, "ThrottlingException"))
 
 
-def _answer(request: Any, service: str, status: int, code: str) -> AWSResponse:
+def answer(request: Any, service: str, status: int, code: str) -> AWSResponse:
     """The refusal in the form in which the service answers this request."""
     bodies = {
         "ec2": f"<Response><Errors><Error><Code>{code}</Code><Message>injected</Message></Error></Errors></Response>",

@@ -4,7 +4,7 @@ import contextlib
 import re
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.generated.script import OWNERS, Script
 from tests.generated.servers import Servers
 from tests.generated.told import Told, untold
 
+Meanwhile = Callable[[Restore], None]
 _SHOWN = 12
 _FAILED_ENTRY = re.compile(r"from TOC entry \d+; \d+ \d+ ((?:.|\n)*?)\npg_restore: error: (.*)")
 _CODECS = {"LATIN1": "latin-1", "SQL_ASCII": "latin-1", "EUC_JP": "euc_jp"}
@@ -101,22 +102,24 @@ class Verdict:
         return "\n".join(lines)
 
 
-def run(servers: Servers, number: int, drawn: Script, dump: Dump, choices: Choices) -> Verdict:
-    """Take the script's database there and back."""
+def run(servers: Servers, number: int, drawn: Script, dump: Dump, choices: Choices, meanwhile: Meanwhile | None = None) -> Verdict:
+    """Take the script's database there and back. `meanwhile` is called with what was restored before that is compared."""
     verdict = Verdict(number, dump, drawn, f"{servers.source_version} to {servers.target_version}")
     name = f"gen {number}"
     with _dropped(servers, name):
         verdict.statements = len(script.apply(drawn, servers.source.superuser_dsn(), name).taken)
-        judge(servers, verdict, name, choices)
+        judge(servers, verdict, name, choices, meanwhile)
     return verdict
 
 
-def judge(servers: Servers, verdict: Verdict, name: str, choices: Choices) -> None:
+def judge(servers: Servers, verdict: Verdict, name: str, choices: Choices, meanwhile: Meanwhile | None = None) -> None:
     """Dump the database `name` of the source, restore it, compare."""
     path = servers.cloud.directory / f"{uuid.uuid4().hex}.dump"
     verdict.dump.run(servers.pg_dump, servers.source.superuser_dsn(name), path)
     restore = Restore(servers.cloud, {name: path}, {name: f"{name} back"}, postgres=choices.options())
     result = _restored(restore)
+    if meanwhile:
+        meanwhile(restore)
     verdict.outcome, verdict.error = result.status, result.error
     verdict.told = [Told(f.entry, f.what, was_left_out=False) for f in result.fix_ups]
     verdict.told += [Told(e.entry, e.why, was_left_out=True, rows=e.rows) for e in result.left_out]

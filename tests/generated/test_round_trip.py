@@ -3,9 +3,10 @@
 import psycopg
 import pytest
 
+from tests.databases.restore_case import Restore
 from tests.generated import round_trip
 from tests.generated.dumps import Dump
-from tests.generated.round_trip import Choices, Verdict
+from tests.generated.round_trip import Choices, Meanwhile, Verdict
 from tests.generated.script import OWNER, Script, Statement
 from tests.generated.servers import Pool
 
@@ -25,11 +26,11 @@ ONLY_ITS_OWN = """DO $$ BEGIN EXECUTE (SELECT format('ALTER TABLE h0 ADD CONSTRA
 PAIRS = [("17", "17"), pytest.param(("15", "17"), marks=pytest.mark.slow)]
 
 
-def judged(pool: Pool, pair: tuple[str, str], *statements: str) -> Verdict:
+def judged(pool: Pool, pair: tuple[str, str], *statements: str, meanwhile: Meanwhile | None = None) -> Verdict:
     """The verdict on the database that these make, restored with `skip`."""
     drawn = Script("UTF8", "C", hard=False, statements=tuple(Statement(text, OWNER) for text in statements))
     choices = Choices(owners_kept=True, skip=True, content=True, extensions=())
-    return round_trip.run(pool.pair(*pair), 0, drawn, Dump(("-Fc",), is_whole=True), choices)
+    return round_trip.run(pool.pair(*pair), 0, drawn, Dump(("-Fc",), is_whole=True), choices, meanwhile)
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -52,18 +53,11 @@ def test_rows_that_neither_the_partition_nor_the_root_takes_are_told(pool: Pool,
 
 @pytest.mark.parametrize("pair", PAIRS)
 @pytest.mark.parametrize("more", [(), (ONLY_ITS_OWN,)])
-def test_a_row_that_is_lost_besides_is_found(
-    pool: Pool, pair: tuple[str, str], more: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    restored = round_trip._restored
-
-    def losing(restore: round_trip.Restore) -> round_trip.DatabaseResult:
-        result = restored(restore)
+def test_a_row_that_is_lost_besides_is_found(pool: Pool, pair: tuple[str, str], more: tuple[str, ...]) -> None:
+    def lose(restore: Restore) -> None:
         with psycopg.connect(restore.cloud.server.superuser_dsn("gen 0 back"), autocommit=True) as connection:
             connection.execute("DELETE FROM h0 WHERE at = (SELECT min(at) FROM h0)")
-        return result
 
-    monkeypatch.setattr(round_trip, "_restored", losing)
-    verdict = judged(pool, pair, *HASHED, *more)
+    verdict = judged(pool, pair, *HASHED, *more, meanwhile=lose)
 
     assert [(d.identity, d.aspect) for d in verdict.false_green] == [('public."the, root"', "rows")]

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -211,15 +210,10 @@ def test_a_function_that_runs_out_of_time_is_asked_until_all_is_done(
     plain_moto.fill("repository", (f"{keys.point_prefix(INSTANCE, first)}orders/{number:05}.bak" for number in range(2500)), b"x")
     # Each look at the clock takes half of the time that there is.
     ticks = iter(range(0, 10_000_000, limits.REMOVAL_SECONDS // 2))
-    surroundings = world.surroundings
-    world.patch.setattr(world, "surroundings", lambda state="": _with_stopwatch(surroundings(state), ticks))
+    world.stopwatch = lambda: float(next(ticks))
 
     (removed, *_) = lines(capsys, "remove", INSTANCE, first, nights[1])
 
     assert (removed["files"], removed["outcome"]) == (2503, "removed")
     assert listed() == nights[2:]
     assert world.calls.count("RemovePoints") > 2
-
-
-def _with_stopwatch(surroundings: Any, ticks: Any) -> Any:
-    return replace(surroundings, stopwatch=lambda: float(next(ticks)))

@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import moto.dynamodb.models
 import pytest
+from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.exceptions import AWSError
 from moto.stepfunctions.responses import StepFunctionResponse
 
@@ -25,6 +26,7 @@ from lambdas.planning.plan_restore import plan_restore
 from lambdas.runtime.open_restores import request_cancel
 from lambdas.worker.instance import deploy_worker
 from localcloud.s3 import glacier, glacier_objects
+from tests.faults.injection import answer
 from tests.statemachine.engines import INSTANCE, POSTGRES, SQL_SERVER
 from tests.statemachine.fake_worker import FakeWorker, leave_unfinished
 from tests.statemachine.sources import POINT, store_native_point, store_point
@@ -215,17 +217,17 @@ def test_how_many_fell_back_to_standard_is_told_though_s3_stopped_the_function_i
     move_to("GLACIER", *files(INSTANCE))
     state = planned("orders", "crm", tier="Expedited")
     monkeypatch.setattr(glacier, "expedited_has_capacity", False)
-    restore = glacier._restore
+    through = BotocoreStubber.__call__
 
-    def slow_down(key: Any, days: int | None, tier: str) -> bool:
-        if tier == "Standard" and "/crm/" in key.name:
-            raise glacier.Refused(503, "SlowDown", "Please reduce your request rate.")
-        return restore(key, days, tier)
+    def slow_down(stub: Any, event_name: str, request: Any, **more: Any) -> Any:
+        if event_name.endswith(".RestoreObject") and "/crm/" in request.url and b"Standard" in request.body:
+            return answer(request, "s3", 503, "SlowDown")
+        return through(stub, event_name, request, **more)
 
-    monkeypatch.setattr(glacier, "_restore", slow_down)
-    with pytest.raises(NotReady):
-        ask(state)
-    monkeypatch.setattr(glacier, "_restore", restore)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(BotocoreStubber, "__call__", slow_down)
+        with pytest.raises(NotReady):
+            ask(state)
 
     ask(state)
 

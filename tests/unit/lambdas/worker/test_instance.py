@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models.instances import InstanceBackend
+from moto.ec2.models.instances import InstanceBackend, StateReason
 from moto.ec2.responses.general import SAMPLE_CONSOLE_OUTPUT, General
 from moto.ssm.models import SimpleSystemManagerBackend
 
@@ -26,7 +26,6 @@ from dbrestore.contract.names import restore_id
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.worker.instance import deploy_worker, remove_worker
 from localcloud.base import clock
-from localcloud.ec2 import volume_keys
 from tests.statemachine.world import REQUEST, World, execution_arn
 
 
@@ -364,6 +363,21 @@ def refuse_launches(world: World, codes: list[str]) -> list[dict[str, Any]]:
     return asked
 
 
+def end_launches(world: World, code: str, words: str) -> None:
+    """Every launch succeeds, and its instance ends before it runs, for this reason."""
+    launch = InstanceBackend.run_instances
+
+    def run_instances(backend: Any, *arguments: Any, **request: Any) -> Any:
+        reservation = launch(backend, *arguments, **request)
+        for instance in reservation.instances:
+            instance.terminate()
+            instance._state.fail()
+            instance.state_reason = StateReason(f"{code}: {words}", code)
+        return reservation
+
+    world.patch.setattr(InstanceBackend, "run_instances", run_instances)
+
+
 def test_without_capacity_the_next_subnet_is_tried(world: World, planned: dict[str, Any]) -> None:
     refuse_launches(world, ["InsufficientInstanceCapacity"])
 
@@ -511,8 +525,7 @@ def test_the_volume_is_encrypted_with_the_key_that_was_asked_for(world: World) -
 
 
 def test_what_ec2_says_of_the_ends_of_workers_is_told_when_no_other_starts(world: World, planned: dict[str, Any]) -> None:
-    told = ("Server.InternalError", "Internal error on launch")
-    world.patch.setattr(volume_keys, "_refusal", lambda _: told)
+    end_launches(world, "Server.InternalError", "Internal error on launch")
 
     with pytest.raises(
         WorkerNotStarted,
@@ -524,7 +537,7 @@ def test_what_ec2_says_of_the_ends_of_workers_is_told_when_no_other_starts(world
 
 
 def test_a_worker_that_was_told_to_end_has_no_reason_of_ec2s(world: World, planned: dict[str, Any]) -> None:
-    world.patch.setattr(volume_keys, "_refusal", lambda _: ("Client.UserInitiatedShutdown", "User initiated shutdown"))
+    end_launches(world, "Client.UserInitiatedShutdown", "User initiated shutdown")
 
     with pytest.raises(WorkerNotStarted, match=r"never registered with SSM; what they said"):
         world.until_done(deploy_worker, planned)
