@@ -90,7 +90,9 @@ WAYS: dict[Callable[[Sender, World], list[Answer]], tuple[list[int], list[int]]]
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("sender", SENDERS, ids=lambda sender: sender.name)
-def test_every_sender_in_every_way(world: World, sender: Sender, way: Callable[[Sender, World], list[Answer]]) -> None:
+def test_every_sender_in_every_way(
+    world: World, sender: Sender, way: Callable[[Sender, World], list[Answer]], caplog: pytest.LogCaptureFixture
+) -> None:
     expected = WAYS[way][0 if sender.is_signed else 1]
 
     answers = way(sender, world)
@@ -100,7 +102,7 @@ def test_every_sender_in_every_way(world: World, sender: Sender, way: Callable[[
     good = [answer.json["id"] for answer in answers if answer.status in (200, 202)]
     assert len(set(good)) <= 1
     for answer in answers:
-        assert NEW not in answer.text
+        assert not [secret for secret in (NEW, OLD, WRONG) if secret in answer.text + caplog.text]
         assert answer.headers.get("content-type") == _type_of(answer)
 
 
@@ -263,7 +265,7 @@ def test_a_reason_may_be_any_text(restoring: World, title: str, status: int) -> 
     ["dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==", "  ", "fifteen bytes..", "It's a Secret to Everybody\n"],
 )
 def test_a_secret_that_anybody_could_know_opens_nothing(
-    world: World, tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+    world: World, tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arn = boto3.client("secretsmanager").create_secret(Name="weak", SecretString=text)["ARN"]
     (tmp_path / "weak").mkdir()
@@ -274,7 +276,8 @@ def test_a_secret_that_anybody_could_know_opens_nothing(
 
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
     assert executions() == []
-    told = answer.text + "".join(capsys.readouterr())
+    told = answer.text + caplog.text + "".join(capsys.readouterr())
+    assert "the secret weak" in caplog.text
     assert not text.strip() or text.strip() not in told
 
 

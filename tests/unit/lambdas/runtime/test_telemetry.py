@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from dbrestore.contract.errors import NotReady, ReplayFailed, RestoreRequestInvalid
+from dbrestore.contract.errors import AwsRefused, NotReady, ReplayFailed, RestoreRequestInvalid
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.runtime import telemetry
 from lambdas.runtime.inputs import RemoverInput
 from lambdas.runtime.open_restores import request_cancel
 from lambdas.runtime.state import Surroundings, handler
 from lambdas.runtime.telemetry import log
-from tests.statemachine.fake_worker import lose_worker
+from tests.statemachine.fake_worker import end_without_result, lose_worker
+from tests.statemachine.test_failures import failing
 from tests.statemachine.world import REQUEST, World, execution_arn
 from tests.unit.lambdas.planning.test_plan_restore import with_status
 
@@ -80,6 +81,35 @@ def test_a_restore_is_counted_once_with_its_outcome_and_each_state_with_its_time
     states = {one["state"]: one["outcome"] for one in metric(metrics, "StateSeconds")}
     assert states["ReplayDumps"] == states["RemoveWorker"] == states["CloseRestore"] == "SUCCEEDED"
     assert not metric(metrics, "Leftovers") + metric(metrics, "FailedRestores") + metric(metrics, "UnexpectedErrors")
+
+
+def test_what_is_left_behind_is_counted_and_so_is_the_clean_up_that_removes_it(world: World, lines: Any) -> None:
+    world.before["RemoveWorker"] = failing(AwsRefused("denied on purpose"))
+    world.run()
+    assert {one["Leftovers"][0] for one in metric(lines()[1], "Leftovers")} == {len(world.report()["leftovers"])}
+    assert world.report()["leftovers"]
+
+    world.before.clear()
+    world.sweep()
+
+    _, metrics = lines()
+    assert [one["CleanUps"] for one in metric(metrics, "CleanUps")] == [[1]]
+    assert not metric(metrics, "Leftovers")
+    [restore] = metric(metrics, "Restores")
+    assert restore["outcome"] == "FAILED"
+
+
+def test_a_state_that_fails_and_the_bytes_of_a_restore_are_measured(world: World, lines: Any) -> None:
+    world.worker.behaviour["verify"] = end_without_result
+    world.run()
+
+    _, metrics = lines()
+    states = {one["state"]: one["outcome"] for one in metric(metrics, "StateSeconds")}
+    assert (states["ReplayDumps"], states["VerifyDatabases"]) == ("SUCCEEDED", "FAILED")
+    del world.worker.behaviour["verify"]
+    world.run(name="restore-2")
+    [size] = metric(lines()[1], "RestoredBytes")
+    assert size["RestoredBytes"] == [sum(one["bytes"] for one in world.report("restore-2")["databases"])] != [0]
 
 
 def test_a_restore_that_fails_rings_and_one_that_somebody_cancelled_does_not(world: World, lines: Any) -> None:
