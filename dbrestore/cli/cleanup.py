@@ -19,12 +19,14 @@ FUNCTION = "CleanUpStrays"
 
 def cleanup(
     context: typer.Context,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look and tell; remove nothing and remember nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only report what is found: remove nothing, and don't count it as seen.")
+    ] = False,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Find what restores left behind in spite of all, by its tags, and remove what was seen twice, an hour or more apart.
+    """Find by its tags whatever restores left behind, and remove what was seen twice, at least an hour apart.
 
-    It also runs once a day by itself. What belongs to an open restore or to another installation is never touched. Exit code 5 while
+    This also runs automatically once a day. What belongs to an open restore or to another installation is never touched. Exit code 5 while
     something is left.
     """
     plane = control.find(context.ensure_object(Account))

@@ -35,7 +35,7 @@ from dbrestore.ledger.restore_list import ListedRestore
 
 FUNCTION: Final = "ListDrills"
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Restore drills: the declared ones, and one of them now.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Restore drills: show the declared ones, or run one now.")
 
 
 @app.command("list")

@@ -31,7 +31,7 @@ Limit = Annotated[
     typer.Option(
         metavar="N",
         min=1,
-        help=f"At most so many, the newest. Default: {DEFAULT_LIMIT}; with --running or --since all.",
+        help=f"The newest N at most. Default: {DEFAULT_LIMIT}; with --running or --since all.",
     ),
 ]
 

@@ -80,11 +80,13 @@ WorkerWishes = Annotated[
 ]
 EndSessions = Annotated[
     bool,
-    typer.Option("--end-sessions", help="When a database is replaced: end the sessions in it and in the restored one, not wait for them."),
+    typer.Option(
+        "--end-sessions", help="When a database is replaced: end the sessions in it and in the restored one instead of waiting for them."
+    ),
 ]
 SwapMinutes = Annotated[
     int | None,
-    typer.Option("--swap-minutes", metavar="MINUTES", help="When a database is replaced: how long sessions may stand in the way (10)."),
+    typer.Option("--swap-minutes", metavar="MINUTES", help="When a database is replaced: how long to wait for sessions to end (10)."),
 ]
 KeepDays = Annotated[
     int | None,

@@ -90,7 +90,7 @@ def _reader_named(restore: Restore) -> Iterator[None]:
     except SourceAccessDenied as error:
         caller = refusals.role(restore.surroundings.control.sts.get_caller_identity()["Arn"])
         raise SourceAccessDenied(
-            f"{error}; the caller is {caller}, the role of the function {COPYING}: what it may by itself are the places of "
+            f"{error}; the caller is {caller}, the role of the function {COPYING}: by itself it may read only the places of "
             "configuration/in_place.json (bucket, prefix, kmsKey) and of rules of adoption"
         ) from error
 

@@ -32,9 +32,9 @@ def _wait(section: ApprovalInput, restore: Restore) -> Approval:
 def _decided(found: Approval) -> Approval:
     moment = f"{found.until:%Y-%m-%d %H:%M} UTC"
     if found.decision == "waiting":
-        raise NotReady(f"waiting until {moment} for somebody else than {found.requester or 'who asked for it'} to approve it")
+        raise NotReady(f"waiting until {moment} for somebody other than {found.requester or 'who asked for it'} to approve it")
     if found.decision == "expired":
-        raise ApprovalExpired(f"Nobody approved the restore until {moment}. Nothing was made: ask for it again")
+        raise ApprovalExpired(f"Nobody approved the restore by {moment}. Nothing was made: ask for it again")
     if found.decision == "rejected":
         why = f": {found.reason}" if found.reason else ""
         raise ApprovalRefused(f"{found.by} rejected the restore{why}. Nothing was made")

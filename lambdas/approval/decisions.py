@@ -82,5 +82,5 @@ def _read(restore_id: str, item: Item) -> Approval:
         return Approval.of_any_version({name: value for name, value in item.items() if name not in ("pk", "sk", "token")})
     except ValidationError as error:
         raise LedgerRowUnreadable(
-            f"the row APPROVAL of {restore_id} in the ledger can't be read: another version wrote it, or a hand"
+            f"the row APPROVAL of {restore_id} in the ledger can't be read: another version wrote it, or somebody edited it"
         ) from error

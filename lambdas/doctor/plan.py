@@ -31,7 +31,7 @@ def plan(patient: InstanceSide) -> Iterator[Outcome]:
     except RestoreError as refused:
         yield from (wrong(line, f"{patient.name}/{manifest.point_id}") for line in str(refused).splitlines())
         return
-    yield fine(f"{len(names)} databases of it could be restored here", f"{patient.name}/{manifest.point_id}")
+    yield fine(f"{len(names)} database{'s' if len(names) != 1 else ''} of it could be restored here", f"{patient.name}/{manifest.point_id}")
 
 
 PLAN: Check[InstanceSide] = Check("plan", "a plan of the newest restore point", "do what the finding says", plan, is_vital=True)

@@ -162,8 +162,9 @@ def restore_points(control: ControlSide) -> Iterator[Outcome]:
     except RestorePointNotFound as missing:
         yield doubtful(str(missing))
         return
+    databases = "1 database" if len(manifest.backups) == 1 else f"{len(manifest.backups)} databases"
     yield fine(
-        f"can be read: {len(manifest.backups)} databases of {manifest.engine} {manifest.engine_version}",
+        f"can be read: {databases} of {manifest.engine} {manifest.engine_version}",
         f"{instance}/{manifest.point_id}",
     )
 

@@ -44,10 +44,10 @@ def _judged(target: TargetSide, key_id: str) -> Iterator[Outcome]:
     try:
         key = client.describe_key(KeyId=key_id)["KeyMetadata"]
     except client.exceptions.NotFoundException:
-        yield wrong("does not exist: a worker would end while it starts", key_id)
+        yield wrong("does not exist: a worker would be terminated while it starts", key_id)
         return
     if key["KeyState"] != "Enabled":
-        yield wrong(f"is {key['KeyState']}: a worker would end while it starts", key_id)
+        yield wrong(f"is {key['KeyState']}: a worker would be terminated while it starts", key_id)
         return
     if AMAZONS in key_id or key.get("KeyManager") == "AWS":
         yield fine("is Amazon's own key", key_id)

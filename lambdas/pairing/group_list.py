@@ -142,7 +142,7 @@ def _wait_or_write(
 def _require_lasting(owner: ListOwner) -> None:
     if owner.status not in USABLE | PASSING:
         raise TargetNotUsable(
-            f"{owner.name} is {owner.status} since the restore began, which does not pass by itself: put that right, and restore again"
+            f"{owner.name} is {owner.status} since the restore began, which doesn't resolve by itself: fix that, and restore again"
         )
 
 

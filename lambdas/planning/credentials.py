@@ -125,7 +125,7 @@ def by_secret(target: TargetAccount, place: Place, chosen: Credentials) -> Crede
         )
     described = _described(target, named, told)
     if gone := described.get("DeletedDate"):
-        raise CredentialsNotUsable(f"{told} is to be deleted on {gone:%Y-%m-%d}: aws secretsmanager restore-secret brings it back")
+        raise CredentialsNotUsable(f"{told} is scheduled for deletion on {gone:%Y-%m-%d}: aws secretsmanager restore-secret brings it back")
     _require_readable(target, described, told)
     return Credentials(chosen.by, chosen.pointer, described["ARN"], kms_key_id=described.get("KmsKeyId") or chosen.kms_key_id)
 

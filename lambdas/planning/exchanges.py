@@ -169,7 +169,7 @@ def _restored(ordered: Ordered, surroundings: Surroundings) -> list[Exchange]:
     in the restore point. Raises NotSupportedYet for those whose identity nobody noted."""
     plan, order = ordered.plan, ordered.order
     if plan.mode != "restore" or plan.drill:
-        raise SwapRefused(f"{order.restore_id} is no restore whose databases stay: only such a one can take a name")
+        raise SwapRefused(f"{order.restore_id} isn't a restore whose databases stay: only such a restore can take over a name")
     planned = {one.restored_as: one for one in (plan.swap.exchanges if plan.swap and plan.swap.of == plan.restore_id else ())}
     ledger = surroundings.ledger(order.restore_id)
     moment = ordered.meta.started_at

@@ -177,7 +177,7 @@ class Ledger:
         if row.missed_at is None:
             row = self._noted(row, missed_at=now)
         if now < (row.missed_at or now) + timedelta(seconds=self.bounds.looks_apart):
-            raise NotReady(f"the {row.kind} {row.physical_id or row.name} is not to be seen: waiting for a second look")
+            raise NotReady(f"the {row.kind} {row.physical_id or row.name} can't be seen: waiting to look again")
         self.deleted(row)
 
     def found(self, row: ResourceRow) -> None:

@@ -94,7 +94,7 @@ class Event:
 
 EVENTS = {
     "deleted": Event(deleted, error="TargetNotUsable", words="was deleted while the restore ran"),
-    "stopped": Event(stopped, started, "TargetNotUsable", "which does not pass by itself: put that right", late="LeftoversRemain"),
+    "stopped": Event(stopped, started, "TargetNotUsable", "which doesn't resolve by itself: fix that", late="LeftoversRemain"),
     "renamed": Event(renamed, error="TargetNotUsable", words="restore again into the instance by its new name"),
     "rebooted": Event(rebooted),
     "failed over": Event(failed_over),

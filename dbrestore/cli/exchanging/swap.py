@@ -35,8 +35,8 @@ def swap(
     longest: Longest = None,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Exchange names: what the restore ID restored and verified takes the name of the database that stands there, which is kept under
-    another for some days. --undo turns it back. A restore with --on-conflict replace does this by itself."""
+    """Exchange names: what the restore ID restored and verified takes the name of the database that has it now, which is kept
+    under another name for some days. --undo reverses it. A restore with --on-conflict replace does this by itself."""
     how = {"database": database, "end_sessions": end_sessions, "minutes": minutes, "keep_days": keep_days, "reason": reason}
     return _ordered(context, restore_id, "undo" if undo else "swap", how, wait=wait, longest=longest, as_json=as_json)
 
@@ -52,7 +52,7 @@ def drop_old(
     longest: Longest = None,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Drop the databases that the restore ID replaced, before their time is over. After that nothing turns the exchange back."""
+    """Drop the databases that the restore ID replaced, before their retention ends. After that the exchange can't be undone."""
     how = {"database": database, "end_sessions": end_sessions, "minutes": minutes, "reason": reason}
     return _ordered(context, restore_id, "drop", how, wait=wait, longest=longest, as_json=as_json)
 

@@ -34,7 +34,7 @@ _PAGE = 100
 # What the list of restores has besides restores and drills.
 _PROVES_NOTHING = ("add", "swap", "undo", "drop")
 
-Days = Annotated[int, typer.Option(metavar="N", min=1, max=3650, help="So many days back from now.")]
+Days = Annotated[int, typer.Option(metavar="N", min=1, max=3650, help="How many days to look back.")]
 
 
 def add_to(app: typer.Typer, declared: Declared) -> None:
@@ -48,8 +48,8 @@ def add_to(app: typer.Typer, declared: Declared) -> None:
         opened: pages.OpenIt = False,
         as_json: AsJson = False,
     ) -> ExitCode:
-        """Tell per instance and database when it was last proven to restore, by which drill and from a backup how old, and which never
-        were. The exit code says whether the question could be answered."""
+        """Show for each instance and database when it was last proven to restore, by which drill, and how old the backup was; and which
+        were never proven. The exit code says whether the question could be answered."""
         plane = control.find(context.ensure_object(Account))
         until = datetime.now(UTC)
         found = gathered(plane, declared(plane), until - timedelta(days=days), until)

@@ -22,7 +22,7 @@ from dbrestore.evidence import digests, gathering, point
 
 HtmlFile = Annotated[
     Path | None,
-    typer.Option("--html", metavar="FILE", help="Write the page of the evidence to this file; it needs nothing but itself."),
+    typer.Option("--html", metavar="FILE", help="Write the evidence to this file, as one self-contained page."),
 ]
 OpenIt = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
 

@@ -16,7 +16,7 @@ from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.questions.removal import PointRemoval
 from dbrestore.points import stored_points
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be removed, and why what would not; remove nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and why the rest would stay; remove nothing.")]
 
 
 @points.app.command()

@@ -41,7 +41,8 @@ def notes(manifest: Manifest) -> Iterator[str]:
 def _needs(database: DatabaseBackup) -> Iterator[str]:
     """What isn't in the dump because it isn't the database's own. The plan says more of both: it knows the target."""
     if database.roles:
-        yield f"it names the roles {_some(database.roles)}, and a dump of a database doesn't create roles"
+        plural = "s" if len(database.roles) > 1 else ""
+        yield f"it names the role{plural} {_some(database.roles)}, and a dump of a database doesn't create roles"
     if database.extensions:
         yield f"it needs the extensions {_some(tuple(extension.name for extension in database.extensions))}"
 

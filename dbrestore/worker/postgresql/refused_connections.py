@@ -54,7 +54,7 @@ def final_refusal(error: psycopg.OperationalError, server: DatabaseServer, told:
         )
     if _NOT_LET_IN.search(words):
         return LoginRefused(
-            f"{where}: {told} was not looked at, for the server lets this user in from nowhere ({words}): give the user LOGIN, let it be "
+            f"{where}: {told} was not looked at: the server lets this user in from no address ({words}): give the user LOGIN, let it be "
             "no member of rds_iam unless it logs in by IAM, and restore again"
         )
     if _NO_MAINTENANCE_DATABASE in words:

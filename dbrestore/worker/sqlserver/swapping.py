@@ -136,7 +136,7 @@ def _swap(server: SqlServer, master: NativeConnection, swap: SwapJob) -> list[Fi
 def _undo(_: SqlServer, master: NativeConnection, swap: SwapJob) -> list[FixUp]:
     found = standing(master, swap)
     if not swap.old_id:
-        raise SwapRefused(f"no database was kept when {swap.name!r} was given its name: there is nothing to turn back to")
+        raise SwapRefused(f"no database was kept when {swap.name!r} was given its name: there is nothing to go back to")
     if found.old == swap.name:
         return []
     if found.old != swap.kept_as:

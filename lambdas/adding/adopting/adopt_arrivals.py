@@ -102,7 +102,9 @@ def _look(work: RuleAtWork, heard: Sequence[Heard]) -> None:
 
 def _units(work: RuleAtWork, heard: Sequence[Heard]) -> list[Unit]:
     if work.rule.bucket in work.surroundings.settings.own_buckets:
-        raise RestoreRequestInvalid("is a bucket of this installation, whose restore points would be taken in for ever: name another one")
+        raise RestoreRequestInvalid(
+            "is a bucket of this installation, whose restore points would be adopted over and over: name another one"
+        )
     found = arrivals.units(work.rule.keys, work.listed(), {one.key: one.at for one in heard})
     young = [unit for unit in found if unit.changed >= work.since]
     if len(young) > MOST_UNITS:

@@ -104,7 +104,7 @@ def _incomplete(work: RuleAtWork, unit: Unit, missing: str) -> list[Waiting]:
     until = unit.changed + LATE
     if until > work.now:
         return [work.wait(unit.key, f"{missing}, which has not arrived", until)]
-    error = BackupDamaged(f"the file {missing} has not arrived within a day after the others: upload it, and the dump is taken in")
+    error = BackupDamaged(f"the file {missing} hasn't arrived within a day of the others: upload it, and the dump is adopted")
     work.note_late(unit.key, unit.fingerprint, unit.changed, error)
     return []
 

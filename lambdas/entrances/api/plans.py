@@ -25,7 +25,7 @@ def shown_plan(execution: Mapping[str, Any]) -> ShownPlan:
     try:
         plan = Plan.of_any_version(json.loads(execution["output"])["plan"])
     except (ValueError, KeyError, ValidationError) as error:
-        raise InternalContradiction("The execution that planned has another output than a plan") from error
+        raise InternalContradiction("The execution that planned has an output that isn't a plan") from error
     target = plan.target
     return ShownPlan(
         target=ShownTarget(db_instance=target.db_instance, account=target.account, region=target.region),

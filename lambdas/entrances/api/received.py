@@ -116,7 +116,7 @@ def _read(restore_id: str, item: Item) -> Received:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise LedgerRowUnreadable(
-            f"the row REQUEST of {restore_id} in the ledger can't be read ({error!r}): another version wrote it, or a hand"
+            f"the row REQUEST of {restore_id} in the ledger can't be read ({error!r}): another version wrote it, or somebody edited it"
         ) from error
 
 

@@ -78,8 +78,8 @@ class PointPlace:
         held = [key for key, until, is_held in locks if is_held]
         if held:
             raise RestorePointRetained(
-                f"{self.point_id}: somebody holds {len(held)} of its files (legal hold of S3's Object Lock, {held[0]}): nothing was "
-                "removed of it; ask who put the hold, and take it off first"
+                f"{self.point_id}: somebody holds {len(held)} of its files (legal hold of S3's Object Lock, {held[0]}): nothing of "
+                "it was removed; ask whoever placed the hold, and have it lifted first"
             )
         until = max((until for _, until, _ in locks if until), default=now)
         if until > now:

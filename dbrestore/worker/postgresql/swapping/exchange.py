@@ -91,7 +91,7 @@ def _undo(server: Server, master: Connection, swap: SwapJob) -> list[FixUp]:
     if swap.old_id and found.old == swap.name:
         return []
     if not swap.old_id:
-        raise SwapRefused(f"no database was kept when {swap.name!r} was given its name: there is nothing to turn back to")
+        raise SwapRefused(f"no database was kept when {swap.name!r} was given its name: there is nothing to go back to")
     if found.old != swap.kept_as:
         raise SwapRefused(_elsewhere("the database from before", found.old_id, swap.kept_as, found.old))
     moves = [Move(found.old_id, swap.kept_as, swap.name)]

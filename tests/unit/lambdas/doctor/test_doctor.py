@@ -337,4 +337,4 @@ def test_a_key_of_the_customers_own_is_looked_at_as_far_as_can_be(installation: 
 def test_a_key_of_the_customers_own_that_can_not_be_used_is_found(installation: Installation) -> None:
     boto3.client("kms").disable_key(KeyId=own_key().rpartition("/")[2])
 
-    assert told_of_the_key(installation) == [("problem", "is Disabled: a worker would end while it starts")]
+    assert told_of_the_key(installation) == [("problem", "is Disabled: a worker would be terminated while it starts")]

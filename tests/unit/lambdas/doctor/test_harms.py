@@ -380,7 +380,7 @@ DATABASE = (
     Case("instance-usable", full_list, "has 5 security groups already", "remove one"),
     # By the same harm, and in the same words.
     Case("group-room", lambda _: None, "stopped by what instance-usable found", "remove one", "not checked"),
-    Case("credentials", secret_that_goes, "is to be deleted on", "do what the finding says"),
+    Case("credentials", secret_that_goes, "is scheduled for deletion on", "do what the finding says"),
     Case("secret-key", lambda _: None, "no credentials can be used", "enable the key", "not checked"),
     Case("secret-key", key_that_goes, "is PendingDeletion", "enable the key", round=2),
     Case("free-storage", full_disk, "0.0 GiB of 20.0 GiB are free", "grow the instance's storage", "warning"),

@@ -141,7 +141,7 @@ def test_a_secret_that_is_not_there_or_will_not_stay_is_refused(world: World) ->
     arn = readable()
     boto3.client("secretsmanager").delete_secret(SecretId=arn, RecoveryWindowInDays=7)
 
-    assert "is to be deleted on 20" in refused(asking(secretArn=arn))
+    assert "is scheduled for deletion on 20" in refused(asking(secretArn=arn))
     assert "does not exist: create it" in refused(asking(secretArn=f"{arn[:-6]}Zz99Zz"))
 
 

@@ -124,7 +124,7 @@ def test_what_may_pass_is_tried_until_its_bound_and_named(
 @pytest.mark.parametrize(
     ("words", "error", "named"),
     [
-        ('no pg_hba.conf entry for host "10.0.0.1", user "master", database "postgres"', LoginRefused, "lets this user in from nowhere"),
+        ('no pg_hba.conf entry for host "10.0.0.1", user "master", database "postgres"', LoginRefused, "lets this user in from no address"),
         ('role "master" is not permitted to log in', LoginRefused, "give the user LOGIN"),
         ('database "postgres" does not exist', TargetNotUsable, "CREATE DATABASE postgres"),
         ('password authentication failed for user "master"', LoginRefused, "the password in arn:x was refused"),
