@@ -6,11 +6,12 @@ from itertools import islice
 
 from botocore.exceptions import ClientError
 
+from dbrestore.cli import following
 from dbrestore.cli.control import ControlPlane
 from dbrestore.cli.proofs import pages
-from dbrestore.contract.errors import RestoreNotFound
+from dbrestore.contract.errors import LedgerRowUnreadable, RestoreError, RestoreNotFound
 from dbrestore.contract.names import restore_id
-from dbrestore.ledger.reading import META
+from dbrestore.ledger.reading import META, OPEN
 
 RESTORE_ID = re.compile(r"r-[0-9a-f]{12}")
 # Executions are kept for 90 days; beyond this many, name the execution instead of the restore.
@@ -36,19 +37,33 @@ def started(arn: str) -> Restore:
 
 
 def find(control: ControlPlane, text: str) -> Restore:
-    """The restore that `text` names: `r-` and twelve hexadecimal digits, an execution's name, or its ARN. Raises RestoreNotFound."""
+    """The restore that `text` names: `r-` and twelve hexadecimal digits, an execution's name, or its ARN. Raises RestoreNotFound,
+    LedgerRowUnreadable, EvidenceUnreadable."""
     if text.startswith("arn:") and text.rpartition(":")[0] != _executions(control):
         raise RestoreNotFound(
             f"{text} is no execution of {control.state_machine_arn}, which is asked here: name the Region and the profile of the control "
             "plane that it belongs to, or give the ARN of an execution"
         )
-    found = _by_ledger(control, text) or _by_name(control, text) or _by_evidence(control, text) or _by_restore_id(control, text)
+    looks = (_by_ledger, _by_name, _by_evidence, _by_report, _by_restore_id)
+    found = next(filter(None, (look(control, text) for look in looks)), None)
     if found is None:
-        raise RestoreNotFound(
-            f"No restore {text!r}. Give a restore id (r-...), or an execution's name or ARN: `dbrestore list` lists them, and the Step "
-            "Functions console those that were refused."
-        )
+        raise _unknown(control, text)
     return found
+
+
+def _unknown(control: ControlPlane, text: str) -> RestoreError:
+    """What `dbrestore list` shows is never said not to exist."""
+    rows = (control.ledger.get(text, META), control.ledger.get(OPEN, text)) if RESTORE_ID.fullmatch(text) else ()
+    if any(rows):
+        trouble = "no longer says which execution it is of" if rows[0] else "is gone"
+        return LedgerRowUnreadable(
+            f"The ledger has a restore {text}, but its row META {trouble}: another version wrote it, or somebody edited it. Give the name "
+            f"or the ARN of its execution. What it made carries the tag dbrestore:restore-id={text}"
+        )
+    return RestoreNotFound(
+        f"No restore {text!r}. Give a restore id (r-...), or an execution's name or ARN: `dbrestore list` lists them, and the Step "
+        "Functions console those that were refused."
+    )
 
 
 def _executions(control: ControlPlane) -> str:
@@ -57,10 +72,16 @@ def _executions(control: ControlPlane) -> str:
 
 
 def _by_ledger(control: ControlPlane, text: str) -> Restore | None:
-    """Also one whose execution Step Functions no longer knows."""
+    """Also one whose execution Step Functions no longer knows. The id is a digest of the ARN: any other was written there by hand."""
     meta = control.ledger.get(text, META) if RESTORE_ID.fullmatch(text) else None
     arn = meta.get("executionArn") if meta else None
-    return Restore(text, arn) if isinstance(arn, str) else None
+    return Restore(text, arn) if isinstance(arn, str) and restore_id(arn) == text else None
+
+
+def _by_report(control: ControlPlane, text: str) -> Restore | None:
+    """One that is over, whatever became of its rows."""
+    report = following.read_report(control, text) if RESTORE_ID.fullmatch(text) else None
+    return Restore(text, report.execution_arn) if report else None
 
 
 def _by_evidence(control: ControlPlane, text: str) -> Restore | None:

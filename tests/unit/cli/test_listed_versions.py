@@ -101,6 +101,43 @@ def test_a_restore_under_open_without_its_row_is_listed_and_marked(plane: Contro
     assert (line["restoreId"], line["status"], line["unread"]) == ("r-0123456789ab", "UNKNOWN", ["META"])
 
 
+@pytest.mark.parametrize("arn", [None, "x", 7, b"\x00", "arn:aws:states:eu-central-1:123456789012:execution:dbrestore:another"])
+@pytest.mark.parametrize("arguments", [["status"], ["report"], ["watch"], ["cancel"]])
+def test_a_row_that_lost_its_execution_is_named_and_no_other_execution_is_told_of(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str], arguments: list[str], arn: object
+) -> None:
+    plan = open_one(plane, "one")
+    start(plane, "another")
+    change(plane, plan.restore_id, META, executionArn=arn)
+
+    assert main.run([*arguments, plan.restore_id]) == 1
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"LedgerRowUnreadable: The ledger has a restore {plan.restore_id}, but its row META no longer says which")
+
+
+def test_a_restore_without_its_row_is_said_to_be_damaged_and_not_to_be_missing(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(plane, OPEN, "r-0123456789ab")
+
+    assert main.run(["status", "r-0123456789ab"]) == 1
+
+    assert "its row META is gone" in capsys.readouterr().err
+
+
+def test_a_row_that_lost_its_execution_is_found_while_step_functions_knows_it(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = open_one(plane, "one", arn=start(plane, "one", wait=30))
+    change(plane, plan.restore_id, META, executionArn="x")
+
+    assert main.run(["status", plan.restore_id]) == 0
+
+    assert f"{plan.restore_id} RUNNING" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("error", "status"), [(None, "SUCCEEDED"), (LOST, "FAILED")])
 def test_a_restore_that_an_older_version_opened_gets_its_summary_at_its_end(
     plane: ControlPlane, listed: Any, error: ErrorNote | None, status: str

@@ -13,11 +13,12 @@ from dbrestore.contract import keys
 from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.contract.job import ErrorNote
 from dbrestore.ledger import restore_list, standing
+from dbrestore.ledger.reading import OPEN
 from lambdas.runtime import phases
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.open_restores import request_cancel
 from tests.unit.cli.conftest import REGION, start
-from tests.unit.cli.listed_restores import JANE, LOST, NOW, close, listed, open_one
+from tests.unit.cli.listed_restores import JANE, LOST, NOW, change, close, listed, open_one
 from tests.unit.cli.views.test_report import report
 from tests.unit.lambdas.estimated_plans import database, target
 
@@ -60,6 +61,15 @@ def test_the_running_ones_tell_their_state_of_the_flow(plane: ControlPlane, list
     # The tests before this one may have run for long.
     assert 7200 <= line["seconds"] <= round(7200 + (datetime.now(UTC) - NOW).total_seconds(), 3)
     assert line["report"] is None
+
+
+def test_one_that_is_closed_between_two_looks_is_not_listed_as_running(plane: ControlPlane, listed: Any) -> None:
+    plan = open_one(plane, "one")
+    close(plane, plan)
+    # As a first look saw it.
+    change(plane, OPEN, plan.restore_id)
+
+    assert listed("list", "--running") == []
 
 
 def test_what_was_stopped_or_asked_to_stop_is_told_until_it_is_cleared_up(
