@@ -314,11 +314,23 @@ def from_the_product(tree: ast.AST) -> set[str]:
     return names
 
 
+def everything_imported(tree: ast.AST) -> set[str]:
+    return {one.asname or one.name for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for one in node.names}
+
+
+def is_another_time(call: ast.Call, imported: set[str]) -> bool:
+    """Whether some module that a loop found is given another `time` or `datetime`: the product's may be among them."""
+    where, what = (*call.args, None, None)[:2]
+    return (
+        isinstance(where, ast.Name) and where.id not in imported and isinstance(what, ast.Constant) and what.value in ("time", "datetime")
+    )
+
+
 def patches(tree: ast.AST) -> list[str]:
     """Where an attribute of a module or class of the product is given another value."""
-    names, found = from_the_product(tree), []
+    names, imported, found = from_the_product(tree), everything_imported(tree), []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and node.args and is_ours(node.args[0], names):
+        if isinstance(node, ast.Call) and node.args and (is_ours(node.args[0], names) or is_another_time(node, imported)):
             called = ast.unparse(node.func)
             found += [ast.unparse(node)] if any(called == one or called.endswith("." + one) for one in PATCHES) else []
         elif isinstance(node, ast.Assign | ast.AugAssign):
@@ -349,6 +361,7 @@ def test_no_test_gives_the_product_another_inside() -> None:
         'import lambdas.runtime.aws as aws\nsetattr(aws, "COPYING", None)',
         'from dbrestore.worker.base import secrets\nmonkeypatch.setattr(secrets.time, "sleep", pause)',
         'mock.patch("lambdas.runtime.aws.translated")',
+        'for module in sys.modules.values():\n    patch.setattr(module, "datetime", Later)',
         'monkeypatch.setattr("dbrestore.contract.limits.VISIBLE_AFTER", 0)',
     ],
 )
