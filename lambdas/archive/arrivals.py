@@ -14,12 +14,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from dbrestore.ledger.table import ConditionFailed, Item, Table
-from lambdas.archive.files import FoundFile
 from lambdas.runtime import task_tokens
 from lambdas.runtime.ledger import Ledger
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
+
+    # HearRetrieval starts without what looks at files.
+    from lambdas.archive.files import FoundFile
 
 AWAITED = "AWAITED"
 ARRIVAL = "ARRIVAL#"
@@ -31,7 +33,7 @@ def awaited(ledger: Ledger) -> str | None:
     return str(item["key"]) if item and "key" in item else None
 
 
-def choose(ledger: Ledger, missing: Sequence[FoundFile]) -> str:
+def choose(ledger: Ledger, missing: "Sequence[FoundFile]") -> str:
     """One of them, the same whenever the same ones are missing."""
     number = int(sha256(f"{ledger.restore_id}/{len(missing)}".encode()).hexdigest(), 16)
     return missing[number % len(missing)].key
