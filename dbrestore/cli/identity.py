@@ -53,9 +53,10 @@ def find(control: ControlPlane, text: str) -> Restore:
 
 def _unknown(control: ControlPlane, text: str) -> RestoreError:
     """What `dbrestore list` shows is never said not to exist."""
-    rows = (control.ledger.get(text, META), control.ledger.get(OPEN, text)) if RESTORE_ID.fullmatch(text) else ()
-    if any(rows):
-        trouble = "no longer says which execution it is of" if rows[0] else "is gone"
+    known = RESTORE_ID.fullmatch(text)
+    meta, opened = (control.ledger.get(text, META), control.ledger.get(OPEN, text)) if known else (None, None)
+    if meta or opened:
+        trouble = "no longer says which execution it is of" if meta else "is gone"
         return LedgerRowUnreadable(
             f"The ledger has a restore {text}, but its row META {trouble}: another version wrote it, or somebody edited it. Give the name "
             f"or the ARN of its execution. What it made carries the tag dbrestore:restore-id={text}"
