@@ -38,6 +38,8 @@ SAMPLED_TOGETHER: Final = 100
 # The rows of smaller tables (COPY text) are counted in one transaction, which holds a lock on each and on its indexes.
 COUNTED_ALONE: Final = 1 << 20
 COUNTED_TOGETHER: Final = 50
+# Rows of a catalogue that are fetched at a time: of 20,000 tables it has some 100,000.
+ROWS_TOGETHER: Final = 1000
 
 # A check of one's own; it may run code of the dump as well.
 CHECK_SECONDS: Final = 600

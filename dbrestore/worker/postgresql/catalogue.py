@@ -3,10 +3,12 @@
 Read from the system catalogue as the master user; no code of the database runs.
 """
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql.addresses import Key
 from dbrestore.worker.postgresql.session import Connection
 from dbrestore.worker.postgresql.sql_tokens import spelled
@@ -22,28 +24,31 @@ class CatalogueObject:
 
 
 class Objects:
-    """What was found, by its key. There are several for each table, so little is held of each: the key is one text, the object one number,
-    of which the last byte says what it has in common with many others."""
+    """What was found, by its key. There are several for each table, so sixteen bytes are held of each, in a table of our own with open
+    places: the key's hash, and a number of which the last byte says what the object has in common with many others.
+
+    A hash of 64 bits stands for the key. Python makes it with a secret of the process, so nobody who gives names can have two that look
+    alike; that what is missing looks like one of a million others by chance is one in ten million millions."""
 
     def __init__(self) -> None:
-        self._first: dict[str, int] = {}
-        self._further: dict[str, list[int]] = {}
+        self._hashes, self._numbers = _places(_FIRST_PLACES), _places(_FIRST_PLACES)
+        self._taken = 0
+        self._further: dict[int, list[int]] = {}
         self._in_common: dict[tuple[int, str], int] = {}
         self._unproven: dict[str, set[Key]] = {}
 
     def add(self, key: Key, found: CatalogueObject) -> None:
         """One more; several may have the same key."""
         in_common = self._in_common.setdefault((found.class_id, found.state), len(self._in_common))
-        text, number = _text(key), found.object_id << 8 | in_common
-        if self._first.setdefault(text, number) != number:
-            self._further.setdefault(text, []).append(number)
+        self._put(_hash(key), found.object_id << 8 | in_common)
         if found.state in _UNPROVEN:
             self._unproven.setdefault(found.state, set()).add(key)
 
     def get(self, key: Key) -> list[CatalogueObject]:
         """All of this key."""
-        text, in_common = _text(key), list(self._in_common)
-        numbers = (self._first[text], *self._further.get(text, ())) if text in self._first else ()
+        wanted, in_common = _hash(key), list(self._in_common)
+        place = self._place(wanted)
+        numbers = (self._numbers[place], *self._further.get(wanted, ())) if self._hashes[place] else ()
         return [CatalogueObject(in_common[number & 255][0], number >> 8, in_common[number & 255][1]) for number in numbers]
 
     def unproven(self, state: str) -> frozenset[Key]:
@@ -51,15 +56,40 @@ class Objects:
         return frozenset(self._unproven.get(state, ()))
 
     def __contains__(self, key: Key) -> bool:
-        return _text(key) in self._first
+        return self._hashes[self._place(_hash(key))] != 0
+
+    def _put(self, hashed: int, number: int) -> None:
+        if 3 * self._taken >= 2 * len(self._hashes):
+            self._double()
+        place = self._place(hashed)
+        if not self._hashes[place]:
+            self._hashes[place], self._numbers[place] = hashed, number
+            self._taken += 1
+        elif self._numbers[place] != number:
+            self._further.setdefault(hashed, []).append(number)
+
+    def _place(self, hashed: int) -> int:
+        """Where it is, or the empty place where it would be."""
+        hashes, last = self._hashes, len(self._hashes) - 1
+        place = hashed & last
+        while hashes[place] not in (0, hashed):
+            place = place + 1 & last
+        return place
+
+    def _double(self) -> None:
+        before = zip(self._hashes, self._numbers, strict=True)
+        self._hashes, self._numbers = _places(2 * len(self._hashes)), _places(2 * len(self._hashes))
+        for hashed, number in before:
+            if hashed:
+                place = self._place(hashed)
+                self._hashes[place], self._numbers[place] = hashed, number
 
 
 # States of constraints.
 _UNPROVEN: Final = ("not valid", "not enforced")
-# No name in PostgreSQL holds it, or is empty.
-_BETWEEN: Final = "\0"
-# Rows that are fetched at a time.
-_TOGETHER: Final = 1000
+# A power of two, so that a hash's last bits are a place.
+_FIRST_PLACES: Final = 1 << 12
+_BITS: Final = (1 << 64) - 1
 
 _KINDS_OF_RELATIONS = """CASE c.relkind
     WHEN 'r' THEN 'TABLE' WHEN 'p' THEN 'TABLE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
@@ -177,7 +207,7 @@ def objects(connection: Connection, *, with_members: bool = False) -> Objects:
     members = set() if with_members else set(connection.execute(_MEMBERS))
     found = Objects()
     with connection.cursor() as cursor:
-        for class_id, kind, schema, names, object_id, state in cursor.stream(query.encode(), size=_TOGETHER):
+        for class_id, kind, schema, names, object_id, state in cursor.stream(query.encode(), size=limits.ROWS_TOGETHER):
             if kind is not None and (class_id, object_id) not in members:
                 found.add(key(kind, schema, names), CatalogueObject(class_id, object_id, state))
     return found
@@ -189,8 +219,14 @@ def key(kind: str, schema: str | None, names: Iterable[str]) -> Key:
     return Key(kind, schema, tuple(spelled(name) if place in types else name for place, name in enumerate(names)))
 
 
-def _text(key: Key) -> str:
-    return _BETWEEN.join((key.kind, key.schema_name or "", *key.names))
+def _hash(key: Key) -> int:
+    """Never 0, which an empty place holds."""
+    return hash((key.kind, key.schema_name or "", key.names)) & _BITS or 1
+
+
+def _places(count: int) -> "array[int]":
+    """Empty ones."""
+    return array("Q", bytes(8 * count))
 
 
 def identities(connection: Connection, wanted: list[CatalogueObject]) -> list[str]:

@@ -35,8 +35,6 @@ _TABLE: Final = "done"
 _MADE: Final = (
     """CREATE TABLE {table} (kind text NOT NULL CHECK (kind IN ('entry', 'added', 'objects', 'share', 'root')), number integer NOT NULL)"""
 )
-# Rows that are fetched at a time.
-_TOGETHER: Final = 1000
 # The schema's comment is its owner's alone to write.
 _FOUND: Final = """SELECT obj_description(n.oid, 'pg_namespace') FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
     WHERE n.nspname = %s AND c.relname = %s AND c.relkind = 'r' AND n.nspowner = c.relowner
@@ -127,7 +125,7 @@ def read(master: Connection, schema: str, stamp_: str, most: int) -> Journal | N
     found = Journal(schema, False, notes=[FixUp.model_validate(n) for n in told["notes"]])
     query = sql.SQL("SELECT DISTINCT kind, number FROM {} LIMIT {}").format(_table(schema), sql.Literal(most + 1))
     with master.cursor() as cursor:
-        for kind, number in cursor.stream(query, size=_TOGETHER):
+        for kind, number in cursor.stream(query, size=limits.ROWS_TOGETHER):
             found.done.setdefault(kind, set()).add(number)
     return None if found.lines > most or (found.half_loaded() and found.numbers("root")) else found
 
