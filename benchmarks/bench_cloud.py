@@ -19,6 +19,7 @@ from benchmarks.shapes import Build
 from dbrestore.contract import keys
 from dbrestore.contract.job import DatabaseJob, DatabaseServer, Job, JobKind
 from dbrestore.contract.manifest import Manifest
+from dbrestore.points import manifest_reading
 from dbrestore.points.pgdump import adding as points
 from localcloud import cloud
 from localcloud.base import certificates
@@ -48,6 +49,7 @@ class Bench:
     dump_key: str
     manifest: Manifest
     manifest_uri: str
+    manifest_sha256: str
     environment: dict[str, str]
     job_server: DatabaseServer
 
@@ -89,9 +91,11 @@ def _add_point(directory: Path, server: postgresql.Server, bundle: Path) -> Benc
         s3.create_bucket(Bucket=bucket)
     s3.upload_file(str(bundle), EVIDENCE, "certificates/rds-ca.pem")
     manifest = points.add(s3, REPOSITORY, "bench", [("bench", dump)])
-    uri = f"s3://{REPOSITORY}/{keys.manifest_key('bench', manifest.point_id)}"
+    key = keys.manifest_key("bench", manifest.point_id)
+    sha256 = manifest_reading.fetch(s3, REPOSITORY, key).sha256
     environment = {name: os.environ[name] for name in _environment("")}
-    return Bench(directory, server, dump, manifest.databases[0].files[0].key, manifest, uri, environment, _job_server(server))
+    dump_key, uri = manifest.databases[0].files[0].key, f"s3://{REPOSITORY}/{key}"
+    return Bench(directory, server, dump, dump_key, manifest, uri, sha256, environment, _job_server(server))
 
 
 def _job_server(server: postgresql.Server) -> DatabaseServer:
@@ -128,6 +132,7 @@ def submit_job(bench: Bench, name: str, kind: JobKind = "replay", restore_id: st
         server=bench.job_server,
         databases=(database,),
         manifest=bench.manifest_uri,
+        manifest_sha256=bench.manifest_sha256,
     )
     key = keys.job_prefix(restore_id, kind) + "job.json"
     boto3.client("s3").put_object(Bucket=EVIDENCE, Key=key, Body=job.to_json().encode())

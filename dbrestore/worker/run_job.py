@@ -15,6 +15,7 @@ from dbrestore.contract.job import FOLLOWED_BY, Absence, DatabaseResult, Databas
 from dbrestore.worker.base import clients, memory, private_folder, secrets
 from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.job_folder import JobFolder, Location, read_object
+from dbrestore.worker.base.kept import Kept
 from dbrestore.worker.base.lock import only_one
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Credentials
@@ -29,7 +30,7 @@ Settled = tuple[DatabaseResult | SwapResult, Sequence[Absence]]
 def _postgresql(work: "Work", credentials: Credentials, ca_file: Path) -> Iterator[Settled]:
     from dbrestore.worker.postgresql import jobs
 
-    return jobs.run(work.folder, credentials, work.job, ca_file, work.progress)
+    return jobs.run(work.folder, credentials, work.job, ca_file, work.progress, work.kept)
 
 
 def _sqlserver(work: "Work", credentials: Credentials, ca_file: Path) -> Iterator[Settled]:
@@ -54,12 +55,13 @@ def run(job_uri: str, bounds: Bounds | None = None) -> None:
     # redirect, but from names that private endpoints don't serve.
     s3 = clients.s3(keys.region_of(Location.parse(job_uri).bucket))
     folder: JobFolder | None = JobFolder.of(s3, job_uri)
+    kept = Kept()
     while folder:
-        folder = _do(folder, bounds or Bounds())
+        folder = _do(folder, bounds or Bounds(), kept)
         memory.give_back()
 
 
-def _do(folder: JobFolder, bounds: Bounds) -> JobFolder | None:
+def _do(folder: JobFolder, bounds: Bounds, kept: Kept) -> JobFolder | None:
     """Do the job of this folder unless its result is there. Returns the folder of the job that follows it, None if it has no such job, or
     another program did it and goes on with that itself."""
     with only_one(folder.job_uri):
@@ -68,7 +70,7 @@ def _do(folder: JobFolder, bounds: Bounds) -> JobFolder | None:
         job = folder.job()
         progress = ProgressWriter(job.kind, folder.write_progress, bounds.progress_seconds)
         with private_folder.of_job(folder.job_uri) as private:
-            result = _result(Work(folder.s3, job, folder, progress, bounds), private)
+            result = _result(Work(folder.s3, job, folder, progress, bounds, kept), private)
         folder.write_result(result)
     return _following(folder, job, result)
 
@@ -83,13 +85,14 @@ def _following(folder: JobFolder, job: Job, result: Result) -> JobFolder | None:
 
 @dataclass(frozen=True)
 class Work:
-    """One job: what is to be done, where its documents lie, and within what."""
+    """One job: what is to be done, where its documents lie, within what, and what the job before left to it."""
 
     s3: "S3Client"
     job: Job
     folder: JobFolder
     progress: ProgressWriter
     bounds: Bounds
+    kept: Kept
 
 
 def _result(work: Work, private: Path) -> Result:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from unittest.mock import patch
 
@@ -140,6 +141,7 @@ class Restore:
     bounds: Bounds = field(default_factory=lambda: Bounds(shared_member=100, defined_together=1))
     asked_checks: tuple[AskedCheck, ...] = ()
     with_damage: bool = False
+    is_planned: bool = True
 
     def keeping_owners(self) -> "Restore":
         """The same, of a point of the target itself: there the dump's own roles may own."""
@@ -207,12 +209,20 @@ class Restore:
             server=server,
             databases=self.databases(),
             manifest=manifest,
+            manifest_sha256=self._planned_sha256(manifest),
             postgres=self.postgres,
             with_damage=self.with_damage,
         )
         key = keys.job_prefix(self.restore_id, name) + "job.json"
         self.cloud.s3().put_object(Bucket=EVIDENCE, Key=key, Body=job.to_json().encode())
         return f"s3://{EVIDENCE}/{key}"
+
+    def _planned_sha256(self, manifest: str | None) -> str | None:
+        """As a plan finds it."""
+        if not (manifest and self.is_planned):
+            return None
+        text = self.cloud.s3().get_object(Bucket=REPOSITORY, Key=manifest.removeprefix(f"s3://{REPOSITORY}/"))["Body"].read()
+        return sha256(text).hexdigest()
 
     def start(self, uri: str) -> subprocess.Popen[bytes]:
         """The worker program in its own process."""

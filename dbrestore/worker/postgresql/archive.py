@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dbrestore.contract.errors import BackupDamaged, ReplayFailed
 from dbrestore.contract.job import FixUp
-from dbrestore.contract.manifest import DatabaseBackup
+from dbrestore.contract.manifest import DatabaseBackup, Manifest
 from dbrestore.points.pgdump import encoding as pgdump_encoding
 from dbrestore.points.pgdump import manifest_check
 from dbrestore.points.pgdump import toc as pgdump_toc
@@ -96,6 +96,14 @@ class Archive:
     def first(self, description: str) -> TocEntry | None:
         """The only (or first) entry of this kind."""
         return next((e for e in self.toc.entries if e.description == description), None)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the only database of a job comes from, as it was read: the manifest without digests of rows."""
+
+    manifest: Manifest
+    archive: Archive
 
 
 @dataclass(frozen=True)

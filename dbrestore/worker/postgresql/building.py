@@ -1,5 +1,6 @@
 """One database that is being built: what it comes from, who builds it, and on how many connections."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ _PREFER_LZ4 = """SELECT set_config(name, 'lz4', false) FROM pg_settings
 
 @dataclass(frozen=True)
 class Replay:
-    """What replaying any database of the job needs."""
+    """What replaying any database of the job needs. `keep` is given what a database was replayed from: the next job reads the same."""
 
     s3: "S3Client"
     bucket: str
@@ -36,6 +37,7 @@ class Replay:
     job: Job
     progress: ProgressWriter
     folder: JobFolder
+    keep: Callable[[Archive], None]
 
 
 @dataclass(frozen=True)

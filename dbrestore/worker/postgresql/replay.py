@@ -75,6 +75,7 @@ def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -
         archive = archives.fetch(replay.s3, replay.bucket, backup, replay.job.postgres.encoding)
         memory.give_back()
         changes = _build(replay, database, backup, archive, _require_possible(replay, database, backup, archive))
+        replay.keep(archive)
     except RestoreError as error:
         changes = _failure(backup, type(error).__name__, str(error))
     except psycopg.Error as error:

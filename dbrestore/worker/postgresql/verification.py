@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verification:
-    """What verifying any database of the job needs."""
+    """What verifying any database of the job needs. `archive`: of its only one, if this program has read that."""
 
     s3: "S3Client"
     bucket: str
@@ -56,6 +56,7 @@ class Verification:
     job: Job
     progress: ProgressWriter
     folder: JobFolder
+    archive: Archive | None = None
 
 
 def run(verification: Verification) -> Iterator[tuple[DatabaseResult, tuple[Absence, ...]]]:
@@ -82,9 +83,7 @@ def _verify_one(
 ) -> tuple[DatabaseResult, tuple[Absence, ...]]:
     try:
         with verification.server.connect_master() as master:
-            archive = archives.fetch(verification.s3, verification.bucket, backup, verification.job.postgres.encoding)
-            memory.give_back()
-            subject = _promotion(verification, master, database, backup, archive)
+            subject = _promotion(verification, master, database, backup, verification.archive or _fetched(verification, backup))
             result = verification.folder.promoted(database.temporary_name) or _promoted(verification, master, subject, result)
             if result.status != "PROMOTED":
                 return result, ()
@@ -100,6 +99,12 @@ def _verify_one(
         return _failed(result, ReplayFailed.__name__, f"{backup.name}: {explained(error)}"), ()
     except Exception as error:  # whatever it was, the other databases go on
         return _failed(result, RestoreFailed.__name__, f"{backup.name}: {type(error).__name__}: {error}"), ()
+
+
+def _fetched(verification: Verification, backup: DatabaseBackup) -> Archive:
+    archive = archives.fetch(verification.s3, verification.bucket, backup, verification.job.postgres.encoding)
+    memory.give_back()
+    return archive
 
 
 def _promotion(
@@ -133,6 +138,7 @@ def _promoted(verification: Verification, master: Connection, subject: Promotion
         if check_list.failed(checked.checks):
             return _failed(checked, VerificationFailed.__name__, check_list.summary(checked.checks))
         folder.write_checked(checked)
+        memory.give_back()
     return _handed_over(verification, master, subject, checked)
 
 
@@ -160,6 +166,7 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
         through_root=record.through_root,
         beside=partial(_structure, verification, subject, division),
     )
+    memory.give_back()
     return result.model_copy(
         update={
             "checks": tuple(checks),

@@ -12,6 +12,8 @@ import pytest
 
 from dbrestore.contract.job import DatabaseResult, JobKind, Result
 from tests.databases.hostile.test_damage import flip_a_bit
+from tests.databases.replay.test_cases_replay import restore_of
+from tests.databases.replay.test_resume import SLOW, when_slow_is_loaded
 from tests.databases.restore_case import EVIDENCE, Cloud, Restore
 
 
@@ -67,6 +69,23 @@ def test_one_program_replays_and_verifies_as_two_do(restore: Restore, cloud: Clo
     assert cloud.execute("SELECT count(*) FROM items", "followed") == [(3000,)]
     cloud.drop_database("by_two")
     cloud.drop_role(by_two.holder)
+
+
+@pytest.mark.parametrize("is_planned", [True, False])
+def test_what_the_plan_says_is_the_same_is_read_once_for_both_jobs(cloud: Cloud, *, is_planned: bool) -> None:
+    restore = replace(restore_of(cloud, SLOW), is_planned=is_planned)
+    restore.job_uri("verify", "verify")
+    program = restore.start(restore.job_uri("replay", "replay"))
+    when_slow_is_loaded(restore)
+
+    restore.damage("case", flip_a_bit, lambda backup: backup.toc)
+    restore.change_manifest(lambda text: text.replace('"schemaVersion":"1"', '"schemaVersion":"0"'))
+
+    assert program.wait(120) == 0
+    verified = told(restore, "verify")
+    assert verified is not None
+    assert [each.status for each in verified.databases] == (["PROMOTED"] if is_planned else [])
+    restore.run("discard")
 
 
 def comparable(result: DatabaseResult, small: str) -> DatabaseResult:
