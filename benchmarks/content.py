@@ -102,9 +102,9 @@ def _checks(bench: Bench, *, contents: bool) -> None:
     backup = bench.manifest.databases[0]
     server = Server(bench.job_server, bench.directory / "ca" / "ca.pem", Credentials(lambda: Login("postgres", PASSWORD), "", ""))
     archive = archives.fetch(boto3.client("s3"), REPOSITORY, backup)
-    division = archives.divide(archive.toc)
+    gone = archives.left_out(archive.toc)
     connect = partial(server.connect, Login("postgres", PASSWORD), DATABASE)
-    checks = data_checks.check(connect, replay.STREAMS, archive, division, backup, contents=contents)
+    checks = data_checks.check(connect, replay.STREAMS, archive, gone, backup, contents=contents)
     if bad := [check for check in checks if check.result != "ok"]:
         raise SystemExit(f"the verification failed: {bad[:3]}")
 

@@ -154,10 +154,10 @@ def _parsed(stored: Iterator[bytes]) -> Toc:
 
 def divide(toc: Toc) -> Division:
     """Assign every entry."""
-    left_out = _left_out(toc)
+    gone = left_out(toc)
     extensions = tuple(e for e in toc.entries if e.description == "EXTENSION")
     made_with_extensions = _schemas_of(extensions, toc.entries)
-    remaining = [e for e in toc.entries if e.dump_id not in left_out and e.dump_id not in made_with_extensions and not _has_own_step(e)]
+    remaining = [e for e in toc.entries if e.dump_id not in gone and e.dump_id not in made_with_extensions and not _has_own_step(e)]
     early = tuple(_early(remaining, toc.entries))
     early_ids = {e.dump_id for e in early}
     return Division(
@@ -165,22 +165,22 @@ def divide(toc: Toc) -> Division:
         tuple(e for e in remaining if e.section == "pre-data"),
         early,
         tuple(e for e in remaining if e.section != "pre-data" and e.dump_id not in early_ids),
-        left_out,
+        gone,
     )
 
 
 def fix_ups(toc: Toc, reasons: dict[int, str]) -> list[FixUp]:
     """One line per entry that is not restored for one of the `reasons` (by dump id), or whose tablespace isn't used."""
-    left_out = [FixUp(entry=toc.by_dump_id[i].label, what=f"not restored: {reason}") for i, reason in reasons.items()]
+    gone = [FixUp(entry=toc.by_dump_id[i].label, what=f"not restored: {reason}") for i, reason in reasons.items()]
     moved = [
         FixUp(entry=e.label, what=f"tablespace {e.tablespace} is not used; it is in the target's default tablespace")
         for e in toc.entries
         if e.tablespace and e.description != "DATABASE"
     ]
-    return left_out + moved
+    return gone + moved
 
 
-def _left_out(toc: Toc) -> dict[int, str]:
+def left_out(toc: Toc) -> dict[int, str]:
     """Entries with a reason of their own, then those that cannot be without one of them. TOC order puts what is needed first."""
     found: dict[int, str] = {}
     for entry in toc.entries:

@@ -5,14 +5,15 @@ Invariant: an entry that is left out takes with it every entry that the dump say
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dbrestore.contract.document import Document
 from dbrestore.contract.job import LeftOut
 from dbrestore.contract.manifest import DatabaseBackup
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base.job_folder import JobFolder
-from dbrestore.worker.postgresql.archive import Archive, Division
+from dbrestore.worker.postgresql import archive as archives
+from dbrestore.worker.postgresql.archive import Archive
 
 
 class LeftOutRecord(Document):
@@ -101,18 +102,6 @@ def load(folder: JobFolder, database: str) -> LeftOutRecord:
     return LeftOutRecord.from_json(content) if content else LeftOutRecord()
 
 
-def applied(division: Division, record: LeftOutRecord) -> Division:
-    """The division without what was left out: it is in `left_out`, with a reason."""
-    gone = set(record.dump_ids)
-
-    def kept(entries: tuple[TocEntry, ...]) -> tuple[TocEntry, ...]:
-        return tuple(e for e in entries if e.dump_id not in gone)
-
-    return replace(
-        division,
-        extensions=kept(division.extensions),
-        pre_data=kept(division.pre_data),
-        early=kept(division.early),
-        post_data=kept(division.post_data),
-        left_out=division.left_out | dict.fromkeys(gone - division.left_out.keys(), "left out by the replay"),
-    )
+def gone(archive: Archive, record: LeftOutRecord) -> frozenset[int]:
+    """The dump ids of all that this replay didn't restore: what none does, and what it left out."""
+    return frozenset((*archives.left_out(archive.toc), *record.dump_ids))

@@ -4,6 +4,7 @@ Invariant: as the temporary login, because expressions of indexes and statistics
 """
 
 from collections.abc import Callable, Iterator
+from collections.abc import Collection as Container
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -15,7 +16,7 @@ from dbrestore.contract.job import FixUp
 from dbrestore.worker.base import limits
 from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.postgresql import scheduling, termination
-from dbrestore.worker.postgresql.archive import Archive, Division
+from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.rows.table_reading import TableName
 from dbrestore.worker.postgresql.scheduling import Task
 from dbrestore.worker.postgresql.session import Connection
@@ -46,17 +47,15 @@ class Collection:
     bounds: Bounds
     notes: list[FixUp] = field(default_factory=list)
 
-    def collect(self, archive: Archive, division: Division) -> list[FixUp]:
+    def collect(self, archive: Archive, gone: Container[int]) -> list[FixUp]:
         """ANALYZE every table, or those that lack statistics if the dump brought some. Returns a note per table whose statistics can't be
         collected: it is whole, and only its plans may be worse.
 
         Raises ReplayFailed if one can't be ended, and psycopg.Error when a connection is lost."""
-        with self.connect() as connection:
-            found = connection.execute(_TABLES, {"lacking": _imported(archive, division)}).fetchall()
-        tasks = [
-            Task(name=number, cost=cost, run=partial(self._analyze, tables))
-            for number, (cost, tables) in enumerate(_groups([((schema, table), size) for schema, table, size in found]))
-        ]
+        with self.connect() as connection, connection.cursor() as cursor:
+            rows = cursor.stream(_TABLES, {"lacking": _imported(archive, gone)}, size=limits.ROWS_TOGETHER)
+            found: list[tuple[TableName, int]] = [((schema, table), size) for schema, table, size in rows]
+        tasks = [Task(name=number, cost=cost, run=partial(self._analyze, tables)) for number, (cost, tables) in enumerate(_groups(found))]
         scheduling.run(tasks, self._connect_bounded, self.sessions, self.end_sessions, self.bounds.cancel_seconds)
         return sorted(self.notes, key=lambda note: note.entry)
 
@@ -93,5 +92,5 @@ def _groups(tables: list[tuple[TableName, int]]) -> Iterator[tuple[int, list[Tab
         yield 0, small[first : first + limits.SAMPLED_TOGETHER]
 
 
-def _imported(archive: Archive, division: Division) -> bool:
-    return any(e.description == "STATISTICS DATA" and e.dump_id not in division.left_out for e in archive.toc.entries)
+def _imported(archive: Archive, gone: Container[int]) -> bool:
+    return any(e.description == "STATISTICS DATA" and e.dump_id not in gone for e in archive.toc.entries)

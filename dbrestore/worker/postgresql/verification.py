@@ -26,7 +26,7 @@ from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql import database_locale, left_out, promotion, streams, temporary_database, termination
 from dbrestore.worker.postgresql.after_rows import extension_keys
-from dbrestore.worker.postgresql.archive import Archive, Division
+from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.checks import asked, code_objects
 from dbrestore.worker.postgresql.checks import data as data_checks
 from dbrestore.worker.postgresql.checks import ownership as owner_checks
@@ -146,13 +146,13 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
     """Everything that can be compared is, by the temporary login where rows are read, because what it reads may run code of the dump."""
     server, temporary = verification.server, subject.database.temporary_name
     record = left_out.load(verification.folder, temporary)
-    division = left_out.applied(archives.divide(subject.archive.toc), record)
+    gone = left_out.gone(subject.archive, record)
     temporary_database.shut_out(master, subject.database)
     login = temporary_database.renew_login(master, subject.database)
     connect, end_sessions = partial(server.connect, login, temporary), partial(termination.end_sessions_of, master, login.user)
     usable = streams.usable(master, verification.job.streams)
     collection = Collection(connect, usable, end_sessions, server.bounds)
-    notes = collection.collect(subject.archive, division)
+    notes = collection.collect(subject.archive, gone)
     memory.give_back()
     with server.connect_master(temporary) as inside:
         journal.drop(inside, journal.schema_of(temporary))
@@ -160,11 +160,11 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
         connect,
         usable,
         subject.archive,
-        division,
+        gone,
         subject.backup,
         contents=verification.job.postgres.verify == "content",
         through_root=record.through_root,
-        beside=partial(_structure, verification, subject, division),
+        beside=partial(_structure, verification, subject, gone),
     )
     memory.give_back()
     return result.model_copy(
@@ -177,12 +177,12 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
     )
 
 
-def _structure(verification: Verification, subject: Promotion, division: Division) -> list[Check]:
+def _structure(verification: Verification, subject: Promotion, gone: frozenset[int]) -> list[Check]:
     """Objects, and the database's locale. Nothing of the dump runs any more, so reading rows meanwhile changes nothing of these."""
     with verification.server.connect_master(subject.database.temporary_name) as inside:
         wanted = DatabaseLocale.wanted(subject.backup, subject.archive.toc, verification.job.postgres)
         locale = database_locale.check(inside, wanted, subject.backup.server_version)
-        return [*structure_checks.check(inside, subject.archive, division), locale]
+        return [*structure_checks.check(inside, subject.archive, gone), locale]
 
 
 def _answers(verification: Verification, login: Login, subject: Promotion, end_sessions: Callable[[], None]) -> tuple[CheckAnswer, ...]:
@@ -197,18 +197,18 @@ def _handed_over(verification: Verification, master: Connection, subject: Promot
     verification.progress.phase("owners and privileges")
     database = subject.database
     record = left_out.load(verification.folder, database.temporary_name)
-    division = left_out.applied(archives.divide(subject.archive.toc), record)
+    gone = left_out.gone(subject.archive, record)
     temporary_database.shut_out(master, database)
     powerless_roles.make_holder(master, database)
     notes = [*checked.fix_ups, *subject.owners.notes()]
     with verification.server.connect_master(database.temporary_name) as inside:
         inside.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{verification.server.bounds.hand_over_lock_seconds}s")))
         # Code that autovacuum runs in the meantime may take locks in an order of its own.
-        repeated(partial(ownership.settle, inside, subject.archive, division, subject.owners, database.login_role))
+        repeated(partial(ownership.settle, inside, subject.archive, gone, subject.owners, database.login_role))
         notes += public_schema.settle(inside, subject.archive, subject.owners, subject.backup.owner)
-        notes += grants.execute(inside, subject.archive, division, subject.owners)
+        notes += grants.execute(inside, subject.archive, gone, subject.owners)
         repeated(partial(ownership.release, inside, database.login_role, subject.owners))
-        checks = (*checked.checks, *_owner_checks(inside, subject, division))
+        checks = (*checked.checks, *_owner_checks(inside, subject, gone))
         checks += (*public_schema.check(inside, subject.archive, record), extension_keys.check(inside))
         code = code_objects.code_objects(inside)
     result = checked.model_copy(update={"fix_ups": tuple(notes), "code": code, "checks": checks})
@@ -228,10 +228,10 @@ def _finish(server: Server, master: Connection, subject: Promotion) -> None:
     promotion.finish(master, subject)
 
 
-def _owner_checks(inside: Connection, subject: Promotion, division: Division) -> tuple[Check, ...]:
+def _owner_checks(inside: Connection, subject: Promotion, gone: frozenset[int]) -> tuple[Check, ...]:
     """That the hand-over did what was decided, and that nothing belongs to anybody else."""
     decided = subject.owners
-    entries = [e for e in subject.archive.toc.entries if e.dump_id not in division.left_out]
+    entries = [e for e in subject.archive.toc.entries if e.dump_id not in gone]
     return (
         owner_checks.owners_check(inside, entries, decided.owner_of, decided.holder),
         owner_checks.strangers_check(inside, {*decided.owner_of.values(), decided.holder}),

@@ -4,7 +4,7 @@ Invariant: both texts were written by a server under the same settings (dbrestor
 equal rows; what can't be compared is told as not checked, never passed over.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
@@ -19,7 +19,7 @@ from dbrestore.contract.manifest import DatabaseBackup, TableMember
 from dbrestore.points.pgdump.proven_columns import ColumnReader
 from dbrestore.points.pgdump.row_digest import total_text
 from dbrestore.points.pgdump.rows.block_count import hashed
-from dbrestore.worker.postgresql.archive import Archive, Division
+from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.rows import table_reading
 from dbrestore.worker.postgresql.rows.copy_target import CopyTarget
 from dbrestore.worker.postgresql.rows.table_reading import NotATable, Readable, TableName
@@ -106,12 +106,12 @@ def not_checked(table: TableName, why: str) -> Check:
     return Check(check=f"content of {'.'.join(table)}", expected="as in the dump", actual=why, result="not checked")
 
 
-def columns_left_out(archive: Archive, division: Division, backup: DatabaseBackup) -> Iterator[Check]:
+def columns_left_out(archive: Archive, gone: Collection[int], backup: DatabaseBackup) -> Iterator[Check]:
     """One row for each column that `points add` couldn't take into the digests."""
     reader = ColumnReader.of(archive.toc)
     entries = {e.dump_id: e for e in archive.toc.entries if e.description == "TABLE DATA"}
     for member in backup.tables:
-        if member.dump_id in division.left_out:
+        if member.dump_id in gone:
             continue
         for column in reader.columns(entries[member.dump_id]).left_out:
             name = f"content of {member.schema_name}.{member.table}: {column.column}"

@@ -16,7 +16,7 @@ from dbrestore.contract.manifest import DatabaseBackup, LargeObjectMember, Table
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql import scheduling
-from dbrestore.worker.postgresql.archive import Archive, Division
+from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.checks import content as content_checks
 from dbrestore.worker.postgresql.checks.content import NotComparable
 from dbrestore.worker.postgresql.checks.large_objects import Objects
@@ -52,7 +52,7 @@ def check(
     connect: Callable[[], Connection],
     connections: int,
     archive: Archive,
-    division: Division,
+    gone: Collection[int],
     backup: DatabaseBackup,
     *,
     contents: bool = False,
@@ -60,15 +60,15 @@ def check(
     beside: Callable[[], list[Check]] = lambda: [],
 ) -> list[Check]:
     """Rows per table (with `contents` their values too), large objects, sequences. `connect` must give a role that owns everything.
-    `through_root`: entries whose rows the replay loaded through the root of their partition. `beside`: what is checked meanwhile, in the
-    time of one of the connections; its rows come first."""
+    `gone`: the dump ids of what was left out. `through_root`: entries whose rows the replay loaded through the root of their partition.
+    `beside`: what is checked meanwhile, in the time of one of the connections; its rows come first."""
     found: list[Check] = []
     objects = Objects(backup.large_objects)
     compared = contents and content_checks.has_digests(backup)
     roots = _roots(connect, archive, backup, through_root)
     runs: list[Run] = [
-        *_of_tables(_loaded(archive, division, backup, roots, contents=compared), backup, found, contents=compared),
-        (0, partial(_sequences, archive, division, found)),
+        *_of_tables(_loaded(archive, gone, backup, roots, contents=compared), backup, found, contents=compared),
+        (0, partial(_sequences, archive, gone, found)),
     ]
     if compared and objects.is_comparable:
         runs += [(len(part), partial(objects.read, part)) for part in objects.parts()]
@@ -80,7 +80,7 @@ def check(
     tasks = [Task(name=number, cost=cost, run=run) for number, (cost, run) in enumerate(runs)]
     scheduling.run(tasks, connect, connections)
     if compared:
-        found += content_checks.columns_left_out(archive, division, backup)
+        found += content_checks.columns_left_out(archive, gone, backup)
         found += [objects.check()] if objects.is_comparable else []
     elif contents:
         found.append(content_checks.no_digests())
@@ -98,13 +98,13 @@ def _roots(
 
 
 def _loaded(
-    archive: Archive, division: Division, backup: DatabaseBackup, roots: dict[TableName, TableName], *, contents: bool
+    archive: Archive, gone: Collection[int], backup: DatabaseBackup, roots: dict[TableName, TableName], *, contents: bool
 ) -> dict[TableName, Loaded]:
     """`roots`: for tables that are compared only together with their tree, its root. Rows of extensions' configuration tables are among
     what the replay left out of the later steps: extensions ship rows of their own."""
     found: dict[TableName, Loaded] = defaultdict(Loaded)
     for member in backup.tables:
-        if member.dump_id not in division.left_out:
+        if member.dump_id not in gone:
             target = copy_target.of(archive.by_dump_id[member.dump_id])
             table = roots.get(target.table, target.table)
             found[table].add(member, replace(target, table=table) if contents else None)
@@ -169,8 +169,8 @@ def _count_rows(
     found.append(_check(f"rows of {'.'.join(table)}", str(expected), actual))
 
 
-def _sequences(archive: Archive, division: Division, found: list[Check], connection: Connection) -> None:
-    entries = [e for e in archive.toc.entries if e.description == "SEQUENCE SET" and e.dump_id not in division.left_out]
+def _sequences(archive: Archive, gone: Collection[int], found: list[Check], connection: Connection) -> None:
+    entries = [e for e in archive.toc.entries if e.description == "SEQUENCE SET" and e.dump_id not in gone]
     wrong = [each for entry in entries if (each := _sequence(connection, entry)).result != "ok"]
     found += wrong
     found.append(_check("sequences at their values", str(len(entries)), str(len(entries) - len(wrong))))

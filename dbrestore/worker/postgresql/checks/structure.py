@@ -5,14 +5,14 @@ with a fix-up; an entry of a kind that is unknown here counts as missing.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from collections.abc import Set as AbstractSet
 
 from dbrestore.contract.job import Check
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.postgresql import addresses, catalogue
 from dbrestore.worker.postgresql.addresses import Key
-from dbrestore.worker.postgresql.archive import Archive, Division
+from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.catalogue import Objects
 from dbrestore.worker.postgresql.checks import comments
 from dbrestore.worker.postgresql.checks.comments import Comments
@@ -46,10 +46,10 @@ _ACCESS_METHODS = """SELECT n.nspname::text, c.relname::text, a.amname::text FRO
     JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'm') AND a.amname <> ALL(%s)"""
 
 
-def check(master: Connection, archive: Archive, division: Division) -> list[Check]:
-    """Every object, as the catalogue has it."""
+def check(master: Connection, archive: Archive, gone: Collection[int]) -> list[Check]:
+    """Every object, as the catalogue has it. `gone`: the dump ids of what was left out."""
     present = catalogue.objects(master)
-    entries = [e for e in archive.toc.entries if e.dump_id not in division.left_out]
+    entries = [e for e in archive.toc.entries if e.dump_id not in gone]
     return [
         *_presence(entries, present, comments.read(master)),
         *_unproven(entries, present),

@@ -3,7 +3,7 @@
 Invariant: whatever isn't understood (`rights.privileges`), names a role that the target lacks, or isn't there afterwards, is listed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -12,7 +12,7 @@ import psycopg
 from dbrestore.contract.job import FixUp
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base import limits
-from dbrestore.worker.postgresql.archive import Archive, Division, is_public
+from dbrestore.worker.postgresql.archive import Archive, is_public
 from dbrestore.worker.postgresql.checks import privileges as privilege_checks
 from dbrestore.worker.postgresql.checks.privileges import Expected
 from dbrestore.worker.postgresql.rights import acl_sources, extension_privileges, membership, public_schema
@@ -22,14 +22,10 @@ from dbrestore.worker.postgresql.session import Connection
 from dbrestore.worker.postgresql.sql_tokens import NotUnderstood
 
 
-def execute(master: Connection, archive: Archive, division: Division, owners: Owners) -> list[FixUp]:
-    """Execute the privileges of all objects of the database. Returns what was not executed, and why."""
+def execute(master: Connection, archive: Archive, gone: Collection[int], owners: Owners) -> list[FixUp]:
+    """Execute the privileges of all objects of the database but those that are `gone`. Returns what was not executed, and why."""
     entries = iter(
-        [
-            e
-            for e in archive.toc.entries
-            if e.description in ("ACL", "DEFAULT ACL") and e.dump_id not in division.left_out and not of_database(e)
-        ]
+        [e for e in archive.toc.entries if e.description in ("ACL", "DEFAULT ACL") and e.dump_id not in gone and not of_database(e)]
     )
     large_objects, owner_of_public = _large_objects(archive), public_schema.owner(master)
     expected = Expected(acl_sources.all_privileges(master))

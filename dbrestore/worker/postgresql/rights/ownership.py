@@ -4,7 +4,7 @@ The privileged part of a restore. Invariant: statements are made of the server's
 role names; nothing of the dump's text is in them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -15,7 +15,7 @@ from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql import catalogue
 from dbrestore.worker.postgresql.addresses import object_keys
-from dbrestore.worker.postgresql.archive import Archive, Division
+from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.catalogue import CatalogueObject, Objects
 from dbrestore.worker.postgresql.rights import membership
 from dbrestore.worker.postgresql.rights.owners import Owners
@@ -57,10 +57,10 @@ class Transfer:
     owner: str
 
 
-def settle(master: Connection, archive: Archive, division: Division, owners: Owners, login_role: str) -> None:
-    """Hand over all objects. Idempotent."""
+def settle(master: Connection, archive: Archive, gone: Collection[int], owners: Owners, login_role: str) -> None:
+    """Hand over all objects but those that were left out, which are `gone`. Idempotent."""
     present = catalogue.objects(master)
-    owned = [e for e in archive.toc.entries if e.dump_id not in division.left_out]
+    owned = [e for e in archive.toc.entries if e.dump_id not in gone]
     transfers = list(_transfers(owned, present, owners, _follows_its_table(master)))
     # Schemas last: while they belong to the temporary login, the right to create in them can be lent.
     _hand_over_all(master, [t for t in transfers if t.kind != "SCHEMA"])
