@@ -29,6 +29,7 @@ class Bounds:
     hand_over_lock_seconds: int = limits.HAND_OVER_LOCK_SECONDS
     replay_losses: int = limits.REPLAY_LOSSES
     replay_losses_in_vain: int = limits.REPLAY_LOSSES_IN_VAIN
+    building_seconds: float = limits.BUILDING_SECONDS
     shared_member: int = limits.SHARED_MEMBER
     defined_together: int = limits.DEFINED_TOGETHER
     size_free: int = limits.SIZE_FREE

@@ -68,6 +68,8 @@ ATTEMPTS: Final = 5
 # what brought the server down.
 REPLAY_LOSSES: Final = 10
 REPLAY_LOSSES_IN_VAIN: Final = 1
+# How long an index that a lost session is building is waited for: longer builds begin again, beside other work.
+BUILDING_SECONDS: Final = 120.0
 # Sessions of the temporary login: the most streams that a request may ask for, and one each for definitions and for verification.
 LOGIN_CONNECTIONS: Final = 18
 # A restore's sessions besides: of the master user, for definitions, and the one that watches the size.

@@ -4,9 +4,11 @@ Invariants: an entry is executed whole or not at all, and stands in the journal 
 or is left out with all that depends on it if the request allows that; and the name of the entry stands in every error.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 import psycopg
 from psycopg import sql
@@ -24,6 +26,11 @@ from dbrestore.worker.postgresql.session import Connection, Server, explained, i
 
 WAY_OUT = "onUnrestorable `skip` (--skip-unrestorable) restores the rest without it and what depends on it"
 _HEAP = "heap"
+_ENDS: Final = "{}: there are statements that end the transaction, which pg_dump never writes"
+# Around a definition that is sent with its transaction, and what the server says where that was ended in between.
+_BEFORE: Final = b"; SAVEPOINT definition;"
+_AFTER: Final = b"; RELEASE SAVEPOINT definition; COMMIT"
+_ENDED_BY_ITSELF: Final = (psycopg.errors.NoActiveSqlTransaction, psycopg.errors.InvalidSavepointSpecification)
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,9 @@ class Executor:
         chosen = self.remaining(batch)
         if not chosen:
             return
+        if len(chosen) == 1 and not self.skips and not any(self._surroundings(connection, chosen[0])):
+            self._run_alone(connection, chosen[0])
+            return
         if len(chosen) > 1 and not self.skips:
             try:
                 self._run_joined(connection, chosen)
@@ -117,6 +127,19 @@ class Executor:
             executed = [entry for entry in chosen if self._run_entry(connection, entry)]
             if self.skips and executed:
                 connection.execute(self.journal.of(executed))
+
+    def _run_alone(self, connection: Connection, entry: TocEntry) -> None:
+        """With its transaction in one query: the server commits what it has begun with, as the build of an index, though who asked for it
+        may have died in the meantime. A savepoint tells what a COMMIT in the definition would hide."""
+        definition = entry.definition.encode(self.archive.codec)
+        try:
+            connection.execute(b"\n".join((b"BEGIN; " + self.journal.of([entry]) + _BEFORE, definition, _AFTER)))
+        except psycopg.Error as error:
+            with contextlib.suppress(psycopg.Error):
+                connection.execute(b"ROLLBACK")
+            if isinstance(error, _ENDED_BY_ITSELF):
+                raise ReplayFailed(_ENDS.format(entry.label)) from error
+            self.refuse(entry, error)
 
     def _run_joined(self, connection: Connection, entries: Sequence[TocEntry]) -> None:
         """All in one transaction and with few round trips, of which each takes as long as making a small table."""
@@ -212,7 +235,7 @@ def repeated(work: Callable[[], object]) -> None:
 
 def _require_in_transaction(connection: Connection, what: str) -> None:
     if connection.info.transaction_status != TransactionStatus.INTRANS:
-        raise ReplayFailed(f"{what}: there are statements that end the transaction, which pg_dump never writes")
+        raise ReplayFailed(_ENDS.format(what))
 
 
 def _set_local(name: str, value: str) -> sql.Composed:

@@ -30,11 +30,13 @@ _NOT_HELD = ("22023", "42704", "42809", "0A000", "42P17", "42601")
 def taken_over(server: Server, database: DatabaseJob, stamp: str, most_lines: int) -> tuple[Login, Journal] | None:
     """The login with another password and the journal, if an earlier attempt left a database from which this one can carry on.
 
-    Raises ReplayFailed if a session of the earlier attempt can't be ended: it might still commit."""
+    An index that is being built is waited for, within bounds. Raises ReplayFailed if a session of the earlier attempt can't be ended: it
+    might still commit."""
     with server.connect_master() as master:
         if not exists(master, database.temporary_name):
             return None
         login = renew_login(master, database)
+        termination.let_finish_building(master, login.user, server.bounds.building_seconds)
         termination.end_sessions_in(master, database.temporary_name)
         termination.end_sessions_of(master, login.user)
         if _exists(master, "SELECT FROM pg_stat_activity WHERE usename = %s", login.user):

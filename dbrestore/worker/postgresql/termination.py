@@ -19,6 +19,12 @@ _OF_DATABASE: LiteralString = "datname = %s AND pid <> pg_backend_pid() AND usen
 _OF_ROLE: LiteralString = "usename = %s AND pid <> pg_backend_pid()"
 
 
+_BUILDING: LiteralString = """SELECT a.pid, a.query_start FROM pg_stat_progress_create_index AS i
+    JOIN pg_stat_activity AS a ON a.pid = i.pid WHERE a.usename = %s"""
+_STILL_BUILDING: LiteralString = """SELECT FROM pg_stat_activity AS a JOIN unnest(%s::int[], %s::timestamptz[]) AS b (pid, began)
+    ON a.pid = b.pid AND a.query_start = b.began WHERE a.state = 'active'"""
+
+
 def end_sessions_in(master: Connection, database: str) -> None:
     """All but our own and those of superusers."""
     _end(master, _OF_DATABASE, database)
@@ -27,6 +33,15 @@ def end_sessions_in(master: Connection, database: str) -> None:
 def end_sessions_of(master: Connection, role: str) -> None:
     """All of one role."""
     _end(master, _OF_ROLE, role)
+
+
+def let_finish_building(master: Connection, role: str, seconds: float) -> None:
+    """Wait until the sessions of the role that are building indexes now are through with that. Their work isn't lost if they commit it
+    themselves, and those who died with it can't begin anything else."""
+    building = master.execute(_BUILDING, [role]).fetchall()
+    pids, since, deadline = [pid for pid, _ in building], [began for _, began in building], time.monotonic() + seconds
+    while master.execute(_STILL_BUILDING, [pids, since]).fetchall() and time.monotonic() < deadline:
+        time.sleep(limits.TERMINATION_PAUSE_SECONDS)
 
 
 @contextmanager

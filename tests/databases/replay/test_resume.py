@@ -41,6 +41,11 @@ SLOW = """CREATE FUNCTION slowly(int) RETURNS boolean LANGUAGE plpgsql AS $$BEGI
 CREATE TABLE slow (id int, CHECK (slowly(id))); INSERT INTO slow SELECT generate_series(1, 1500);
 CREATE TABLE quick (id int PRIMARY KEY); INSERT INTO quick SELECT generate_series(1, 9)"""
 
+INDEXED_SLOWLY = """CREATE FUNCTION slowly(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$BEGIN
+    IF current_setting('sample.source', true) = 'yes' THEN RETURN $1; END IF;
+    PERFORM pg_sleep(0.01); RETURN $1; END$$;
+SET sample.source = yes; CREATE TABLE slow (id int); INSERT INTO slow SELECT generate_series(1, 600); CREATE INDEX ON slow (slowly(id))"""
+
 
 @pytest.fixture(scope="module")
 def source(cloud: Cloud) -> Iterator[Cloud]:
@@ -273,6 +278,34 @@ def test_what_is_no_journal_of_ours_is_none(cloud: Cloud) -> None:
 
     assert transactions(restore) != before
     restore.run("discard")
+
+
+@pytest.mark.parametrize("waited", [60.0, 0.0])
+def test_an_index_that_a_dead_worker_began_is_waited_for_and_kept_within_bounds(cloud: Cloud, waited: float) -> None:
+    restore = replace(restore_of(cloud, INDEXED_SLOWLY), bounds=Bounds(building_seconds=waited))
+    process = restore.start(restore.job_uri("replay", "replay"))
+    began = transaction_of_index(restore)
+    process.kill()
+    process.wait()
+
+    assert restore.run("replay").databases[0].error is None
+
+    temporary = restore.databases()[0].temporary_name
+    told_by = set(cloud.execute(f'SELECT xmin::text FROM "{temporary}-journal".done', temporary, superuser=True))
+    assert ((began,) in told_by) == (waited > 0)
+    assert restore.run("verify").databases[0].status == "PROMOTED"
+    assert contents(cloud, "case_back") == contents(cloud, "case")
+
+
+def transaction_of_index(restore: Restore) -> str:
+    """The one in which an index is being built, at most a minute from now."""
+    login, deadline = restore.databases()[0].login_role, time.monotonic() + 60
+    building = f"""SELECT backend_xid::text FROM pg_stat_activity JOIN pg_stat_progress_create_index USING (pid)
+        WHERE usename = '{login}' AND backend_xid IS NOT NULL"""
+    while not (found := restore.cloud.execute(building, superuser=True)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return str(found[0][0])
 
 
 def end_sessions(restore: Restore) -> None:
