@@ -28,6 +28,15 @@ def test_all_that_have_the_same_key_are_found() -> None:
     assert found.get(Key("PROCEDURE", "s", ("p", "integer"))) == procedures
 
 
+def test_very_many_objects_are_found_and_nothing_else_is() -> None:
+    found, names = Objects(), [(f"t{number}",) for number in range(20_000)]
+    for number, name in enumerate(names):
+        found.add(Key("TABLE", "s", name), CatalogueObject(1259, number, ""))
+
+    assert [found.get(Key("TABLE", "s", name)) for name in names] == [[CatalogueObject(1259, number, "")] for number in range(20_000)]
+    assert not any(Key("INDEX", "s", name) in found for name in names)
+
+
 def test_constraints_that_are_not_proven_are_known_by_their_state() -> None:
     found = Objects()
     for number, (key, state) in enumerate(zip(CONSTRAINTS, ("valid", "not valid", "not enforced"), strict=True)):
