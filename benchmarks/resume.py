@@ -38,7 +38,11 @@ class Carried:
 
 def measure(bench: Bench, rounds: int) -> list[Carried]:
     """So many times. Every database that was carried on with is verified, too."""
-    return [_one(bench) for _ in range(rounds)]
+    found: list[Carried] = []
+    for _ in range(rounds):
+        found.append(_one(bench))
+        print(f"{found[-1]}, {found[-1].ratio:.2f}", file=sys.stderr, flush=True)
+    return found
 
 
 def table(measured: dict[str, list[Carried]]) -> list[str]:
