@@ -13,9 +13,10 @@ from acceptance.run import Run
 from acceptance.sheet import Sheet
 from acceptance.trials.order import TRIALS
 from acceptance.trials.trial import Trial
-from acceptance.wishes import CERTIFICATES, PREFIX, SCALES, Wishes
+from acceptance.wishes import PREFIX, SCALES, Wishes
 from dbrestore.cli import consoles
 from dbrestore.contract.exit_code import ExitCode
+from dbrestore.contract.names import RDS_CERTIFICATES
 from infrastructure import settings
 
 
@@ -102,7 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sqlserver-backup", type=Path, action="append", default=[], metavar="FILE", help="a native backup to restore")
     parser.add_argument("--trials", choices=sorted(SCALES), default="quick", help="how often trials repeat what they do; default: quick")
     parser.add_argument("--subnet", action="append", default=[], metavar="ID", help="two subnets to use, in place of a VPC that is made")
-    parser.add_argument("--certificates", default=CERTIFICATES, metavar="URL|FILE", help="RDS's certificates; default: where AWS has them")
+    parser.add_argument(
+        "--certificates", default=RDS_CERTIFICATES, metavar="URL|FILE", help="RDS's certificates; default: where AWS has them"
+    )
     parser.add_argument("--prefix", type=_prefix, default=PREFIX, help=f"of the installation that is made; default: {PREFIX}")
     parser.add_argument("--keep", action="store_true", help="remove nothing at the end")
     parser.add_argument("--yes", action="store_true", help="ask nothing")

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-# Where RDS's certificates lie for everybody (Amazon RDS User Guide, "Using SSL/TLS to encrypt a connection to a DB instance").
-CERTIFICATES = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
+from dbrestore.contract.names import RDS_CERTIFICATES
+
 PREFIX = "dbraccept"
 
 
@@ -33,7 +33,7 @@ class Wishes:
     sqlserver: bool = False
     native_backups: tuple[Path, ...] = ()
     subnets: tuple[str, ...] = ()
-    certificates: str = CERTIFICATES
+    certificates: str = RDS_CERTIFICATES
     prefix: str = PREFIX
     keep: bool = False
     yes: bool = False

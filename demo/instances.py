@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dbrestore.cli.control import Account, ControlPlane
-from localcloud.stacks.application import CERTIFICATE_BUNDLE
+from dbrestore.contract.names import CA_BUNDLE_KEY
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def create(kind: type[Kind], account: Account, plane: ControlPlane, directory: P
     secret = account.client("secretsmanager").get_secret_value(SecretId=described["MasterUserSecret"]["SecretArn"])
     login = json.loads(secret["SecretString"])
     bundle = directory / "rds-ca.pem"
-    bundle.write_bytes(plane.storage.get_object(Bucket=plane.evidence_bucket, Key=CERTIFICATE_BUNDLE)["Body"].read())
+    bundle.write_bytes(plane.storage.get_object(Bucket=plane.evidence_bucket, Key=CA_BUNDLE_KEY)["Body"].read())
     endpoint = described["Endpoint"]
     return kind(account, name, endpoint["Address"], endpoint["Port"], login["username"], login["password"], bundle)
 

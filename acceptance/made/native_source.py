@@ -12,11 +12,12 @@ from typing import Any
 from acceptance import restores, tags, waiting
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
-from acceptance.made import buckets, network, roles, stacks
+from acceptance.made import buckets, network, roles
 from acceptance.made.instances import Instance
 from acceptance.made.kinds import Kind
 from acceptance.made.network import Network
 from dbrestore.cli.control import ControlPlane
+from dbrestore.contract.names import CA_BUNDLE_KEY
 from lambdas.worker import instance as worker
 
 HELPER = "helper"
@@ -91,7 +92,7 @@ def _is_online(account: TriedAccount, helper: str) -> bool:
 def _run(account: TriedAccount, helper: str, plane: ControlPlane, instance: Instance, backup: str) -> None:
     described, ssm = instance.described(), account.client("ssm")
     endpoint, secret = described["Endpoint"], described["MasterUserSecret"]["SecretArn"]
-    bundle = f"s3://{plane.evidence_bucket}/{stacks.CERTIFICATE_BUNDLE}"
+    bundle = f"s3://{plane.evidence_bucket}/{CA_BUNDLE_KEY}"
     words = (secret, endpoint["Address"], str(endpoint["Port"]), bundle, DATABASE, backup)
     text = SCRIPT.format(region=account.here, arguments=shlex.join(words), program=Path(__file__).with_name("on_helper.py").read_text())
     sent = ssm.send_command(InstanceIds=[helper], DocumentName="AWS-RunShellScript", Parameters={"commands": text.splitlines()})

@@ -26,6 +26,11 @@ CREDENTIALS = "dbrestore:credentials"
 NATIVE_OPTION = "SQLSERVER_BACKUP_RESTORE"
 NATIVE_ROLE_SETTING = "IAM_ROLE_ARN"
 
+# Where in the evidence bucket workers find the certificates by which they know the databases, and where AWS has them for everybody (Amazon
+# RDS User Guide, "Using SSL/TLS to encrypt a connection to a DB instance or cluster").
+CA_BUNDLE_KEY = "certificates/rds-ca.pem"
+RDS_CERTIFICATES = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
+
 
 def restore_id(execution_arn: str) -> str:
     """The id of the restore that an execution is: `r-` and 12 hexadecimal digits."""

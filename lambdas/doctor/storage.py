@@ -11,17 +11,16 @@ from botocore.exceptions import ClientError
 
 from dbrestore.contract import limits
 from dbrestore.contract.errors import RestorePointNotFound
+from dbrestore.contract.names import CA_BUNDLE_KEY, RDS_CERTIFICATES
 from dbrestore.contract.refusals import error_code
 from dbrestore.points import stored_points
 from lambdas.doctor.findings import BACK_TO_TEMPLATE, Check, Outcome, doubtful, fine, wrong
 from lambdas.doctor.sides import ControlSide
 from lambdas.lookup import source as source_lookup
-from lambdas.runtime.settings import CA_BUNDLE_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 FLAGS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 CLOSE = "aws s3api put-public-access-block --bucket {bucket} --public-access-block-configuration " + ",".join(
     f"{flag}=true" for flag in FLAGS
@@ -175,7 +174,7 @@ CHECKS: tuple[Check[ControlSide], ...] = (
     Check("bucket-encryption", "the buckets' encryption", BACK_TO_TEMPLATE, encrypted),
     Check("bucket-tls", "the buckets' policies", BACK_TO_TEMPLATE, over_tls),
     Check("bucket-events", "the repository's events", BACK_TO_TEMPLATE, announces),
-    Check("certificates", "the RDS CA bundle", f"download {BUNDLE} and copy it there", certificates, is_vital=True),
+    Check("certificates", "the RDS CA bundle", f"download {RDS_CERTIFICATES} and copy it there", certificates, is_vital=True),
     Check(
         "restore-points",
         "restore points",

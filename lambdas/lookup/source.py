@@ -8,12 +8,12 @@ from botocore.exceptions import ClientError
 
 from dbrestore.contract.errors import CertificateBundleMissing
 from dbrestore.contract.manifest import Backup, Manifest
+from dbrestore.contract.names import CA_BUNDLE_KEY, RDS_CERTIFICATES
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request import DatabaseRequest, RestoreRequest
 from dbrestore.contract.request_problems import Problems
 from dbrestore.points import stored_points
-from lambdas.runtime.settings import CA_BUNDLE_KEY
 from lambdas.runtime.state import Restore
 
 if TYPE_CHECKING:
@@ -61,5 +61,5 @@ def require_ca_bundle(s3: "S3Client", bucket: str) -> None:
             raise
         raise CertificateBundleMissing(
             f"s3://{bucket}/{CA_BUNDLE_KEY} does not exist, and the worker trusts no server without it: download the bundle from "
-            "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem and copy it there"
+            f"{RDS_CERTIFICATES} and copy it there"
         ) from error

@@ -30,7 +30,6 @@ METRICS = "METRICS"
 
 # Which installation's, where there is no machine to say so.
 PRODUCT = "dbrestore"
-CA_BUNDLE_KEY = "certificates/rds-ca.pem"
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class Settings:
     @property
     def ca_bundle(self) -> str:
         """The RDS CA bundle as an s3:// URI."""
-        return f"s3://{self.evidence_bucket}/{CA_BUNDLE_KEY}"
+        return f"s3://{self.evidence_bucket}/{names.CA_BUNDLE_KEY}"
 
 
 def _listed(text: str | None) -> tuple[str, ...] | None:

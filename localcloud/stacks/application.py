@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from dbrestore.contract.names import CA_BUNDLE_KEY
 from localcloud.base.clients import HOME, Place
 from localcloud.cloud import Cloud
 from localcloud.ec2 import network
@@ -27,8 +28,6 @@ ADOPTION = "LOCALCLOUD_ADOPTION"
 IN_PLACE = "LOCALCLOUD_IN_PLACE"
 # In the cloud's directory: {url, keys}, the keys by the callers' names.
 API_FILE = "api.json"
-# Where the worker reads the CA bundle of the databases (docs/operations.md says how it gets there on AWS).
-CERTIFICATE_BUNDLE = "certificates/rds-ca.pem"
 
 
 def deploy(cloud: Cloud, target: Place = HOME, prefix: str = PRODUCT) -> None:
@@ -37,7 +36,7 @@ def deploy(cloud: Cloud, target: Place = HOME, prefix: str = PRODUCT) -> None:
     cloud.deploy(assembly(prefix), only=[CONTROL_STACK.replace(PRODUCT.capitalize(), prefix.capitalize())])
     deploy_target(cloud, target, prefix)
     parts = control(cloud, prefix)
-    cloud.client("s3").put_object(Bucket=parts["evidenceBucket"], Key=CERTIFICATE_BUNDLE, Body=cloud.authority.bundle.read_bytes())
+    cloud.client("s3").put_object(Bucket=parts["evidenceBucket"], Key=CA_BUNDLE_KEY, Body=cloud.authority.bundle.read_bytes())
     if url := parts.get("apiUrl"):
         _note_api(cloud, url, prefix)
 

@@ -18,8 +18,8 @@ from moto.s3.models import S3Backend, s3_backends
 from dbrestore.contract import keys
 from dbrestore.contract import limits as lambda_limits
 from dbrestore.contract.manifest import Manifest, NativeBackupSet
+from dbrestore.contract.names import CA_BUNDLE_KEY
 from dbrestore.points import stored_points
-from lambdas.runtime.settings import CA_BUNDLE_KEY
 from localcloud.backups.files import Written, backup
 from localcloud.base import certificates
 from localcloud.sqlserver.switches import Failure, Intruder

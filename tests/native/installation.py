@@ -17,10 +17,10 @@ from moto.rds.models import DBInstance, rds_backends
 
 from dbrestore.contract.job import Job
 from dbrestore.contract.manifest import Manifest
+from dbrestore.contract.names import CA_BUNDLE_KEY
 from dbrestore.points.sqlserver import adding as native_points
 from dbrestore.worker import run_job
 from dbrestore.worker.base.bounds import Bounds
-from lambdas.runtime.settings import CA_BUNDLE_KEY
 from localcloud.backups.files import Written, backup
 from localcloud.base.certificates import Authority
 from localcloud.sqlserver.engine import SqlServerEngine

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from dbrestore.contract.names import CA_BUNDLE_KEY
 from localcloud.base.clients import HOME, Place
 from localcloud.cloud import Cloud
 from localcloud.ec2 import network
@@ -21,7 +22,7 @@ def deploy(cloud: Cloud, target: Place) -> None:
     cloud.deploy(application.assembly(), only=[application.CONTROL_STACK])
     names = json.loads(cloud.client("ssm").get_parameter(Name=application.CONTROL_PARAMETER)["Parameter"]["Value"])
     s3, evidence = cloud.client("s3"), names["evidenceBucket"]
-    s3.put_object(Bucket=evidence, Key=application.CERTIFICATE_BUNDLE, Body=cloud.authority.bundle.read_bytes())
+    s3.put_object(Bucket=evidence, Key=CA_BUNDLE_KEY, Body=cloud.authority.bundle.read_bytes())
     with tempfile.TemporaryDirectory() as folder:
         template, program = _exported(Path(folder))
         s3.put_object(Bucket=evidence, Key=f"programs/{program.name}", Body=program.read_bytes())

@@ -20,12 +20,13 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from dbrestore.contract import keys, names
 from dbrestore.contract.errors import NotReady
+from dbrestore.contract.names import CA_BUNDLE_KEY
 from dbrestore.ledger.stored_rows import Meta
 from infrastructure.functions import FUNCTIONS
 from infrastructure.statements import policy, session_policy
 from lambdas.runtime.bounds import Bounds
 from lambdas.runtime.ledger import Ledger
-from lambdas.runtime.settings import CA_BUNDLE_KEY, Settings
+from lambdas.runtime.settings import Settings
 from lambdas.runtime.state import Surroundings
 from localcloud.base import consistency
 from localcloud.base.consistency import Inconsistency

@@ -13,9 +13,9 @@ from moto.iam.responses import IamResponse
 
 from dbrestore.contract.deployed import job_document
 from dbrestore.contract.deployed import versions as doctor_versions
+from dbrestore.contract.names import CA_BUNDLE_KEY
 from dbrestore.contract.questions.examination import Expected, Finding
 from infrastructure.functions import FUNCTIONS
-from lambdas.runtime.settings import CA_BUNDLE_KEY
 from localcloud.base import certificates
 from tests.statemachine.world import ACCOUNT, DEFINITION, ENVIRONMENT, MACHINE_ARN, OPTION_ROLE, REGION, World
 

@@ -21,9 +21,9 @@ from moto.rds.models import rds_backends
 
 from dbrestore.contract import names
 from dbrestore.contract.deployed.versions import NUMBER, of_code
+from dbrestore.contract.names import CA_BUNDLE_KEY
 from dbrestore.contract.questions.examination import Finding
 from dbrestore.ledger.reading import META
-from lambdas.runtime.settings import CA_BUNDLE_KEY
 from tests.statemachine.conftest import installed
 from tests.statemachine.engines import INSTANCE
 from tests.statemachine.world import ACCOUNT, MACHINE_ARN, REGION, execution_arn

@@ -26,9 +26,8 @@ from dbrestore.contract.errors import (
     TargetVersionTooNew,
     TargetVersionTooOld,
 )
-from dbrestore.contract.names import restore_id
+from dbrestore.contract.names import CA_BUNDLE_KEY, restore_id
 from lambdas.planning.plan_restore import plan_restore
-from lambdas.runtime.settings import CA_BUNDLE_KEY
 from lambdas.runtime.state import Surroundings
 from tests.statemachine.engines import SQLSERVER
 from tests.statemachine.world import (
