@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install installed check test api-fuzz demo bench aws-check faults synth target-template docs lock clean
+.PHONY: help install installed check test api-fuzz demo bench aws-check faults deploy synth target-template docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -54,6 +54,11 @@ bench: installed ## what is claimed about speed and memory, measured here
 
 aws-check: installed ## dbrestore tried out in your account of AWS, and removed again; asks first (docs/acceptance.md)
 	@$(BIN)/python -m acceptance $(OPTIONS)
+
+deploy: installed ## an account's first deployment, both stacks and RDS's certificates, where a DB instance is: INSTANCE=ID or VPC=vpc-...
+	@$(if $(INSTANCE)$(VPC),,$(error Name a DB instance or cluster to restore into, make deploy INSTANCE=shop, or its VPC: make deploy VPC=vpc-...))
+	@$(BIN)/python -m infrastructure.deploying $(if $(VPC),--vpc '$(VPC)',--instance '$(INSTANCE)') \
+	  $(if $(CERTIFICATES),--certificates '$(CERTIFICATES)') -- $(OPTIONS)
 
 synth: installed ## the CloudFormation templates, into cdk.out/
 	$(BIN)/python app.py

@@ -98,6 +98,17 @@ def test_every_command_line_of_the_readme_is_one_that_the_command_takes(line: st
     assert context.params
 
 
+def test_at_most_six_commands_lead_from_a_dump_in_s3_to_a_restored_database() -> None:
+    """tests/faults/test_from_the_readme.py runs them. None hides another one in itself."""
+    section = README.split("### From a dump in S3 to a restored database\n")[1]
+    lines = re.findall(r"```sh\n(.+?)\n```", section, flags=re.S)[0].splitlines()
+
+    assert lines[0].startswith("git clone ")
+    assert lines[-1].startswith("dbrestore restore ")
+    assert len(lines) <= 6
+    assert [line for line in lines if re.search(r"&&|\||;|\\$", line)] == []
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_every_example_is_a_request_that_the_control_plane_takes(path: Path) -> None:
     problems = Problems()

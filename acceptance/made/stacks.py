@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from acceptance.made import buckets, roles
 from acceptance.made.kinds import Kind, absent
 from dbrestore.contract.refusals import error_code
 from infrastructure import names
+from infrastructure.deploying import certificates
 from infrastructure.functions import FUNCTIONS
 from localcloud.base.clients import Place
 from localcloud.stacks import assets
@@ -35,7 +35,6 @@ WITHOUT = {
 }
 # What the ControlStack keeps when it is deleted.
 KEPT_BUCKETS = (names.ACCESS_LOG_BUCKET, names.REPOSITORY_BUCKET, names.EVIDENCE_BUCKET)
-CERTIFICATE_BUNDLE = "certificates/rds-ca.pem"
 DEPLOYED_WITHIN = REMOVED_WITHIN = 30.0
 
 
@@ -91,12 +90,7 @@ def _stack_names(account: TriedAccount) -> tuple[str, str]:
 
 def upload_certificates(account: TriedAccount, bucket: str, source: str) -> None:
     """RDS's certificates, from a path or an https URL, where workers read them."""
-    if source.startswith("https://"):
-        with urllib.request.urlopen(source, timeout=60) as answer:  # noqa: S310 - https alone
-            text = answer.read()
-    else:
-        text = Path(source).read_bytes()
-    account.client("s3").put_object(Bucket=bucket, Key=CERTIFICATE_BUNDLE, Body=text)
+    certificates.provide(account.client("s3"), bucket, source)
 
 
 def _kept(account: TriedAccount) -> list[str]:
