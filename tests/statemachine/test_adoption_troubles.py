@@ -54,6 +54,21 @@ def test_an_archived_dump_is_told_once_and_taken_when_it_was_retrieved(arrivals:
     assert [databases(point) for point in arrivals.points()] == [["a"]]
 
 
+def test_a_rule_for_a_bucket_of_the_installation_is_told_and_takes_nothing_in(
+    arrivals: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path := tmp_path / "own.json").write_text(json.dumps({"rules": [{**DUMPS, "bucket": "repository"}]}))
+    monkeypatch.setenv("ADOPTION_CONFIGURATION", str(path))
+    arrivals.s3.put_object(Bucket="repository", Key="pg/1/a.dump", Body=CUSTOM)
+
+    arrivals.settle()
+    arrivals.settle(13 * 60)
+
+    [told] = [one for event in arrivals.told() for one in event["backups"]]
+    assert (told["uri"], told["error"]["name"]) == ("s3://repository/pg/*", "RestoreRequestInvalid")
+    assert arrivals.points() == []
+
+
 def test_a_prefix_full_of_other_files_costs_a_listing(arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch) -> None:
     plain_moto.fill(BUCKET, (f"native/logs/{n}.log" for n in range(3000)))
     arrivals.put("native/a.bak", backup(Written()))

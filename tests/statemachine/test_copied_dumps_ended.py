@@ -3,11 +3,13 @@ stays open."""
 
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 
-from dbrestore.contract.errors import AwsRefused, ReplayFailed
+from dbrestore.contract.errors import AwsRefused, NotReady, ReplayFailed
 from dbrestore.contract.limits import VISIBLE_AFTER
 from dbrestore.points.in_s3 import unfinished
 from lambdas.runtime import invocations
@@ -166,3 +168,52 @@ def test_a_copying_that_was_given_up_is_waited_for_before_anything_is_called_abs
     assert reading.calls.count("RemoveCopies") > 1
     assert lies(note) == []
     assert copies_row(reading)["seenAbsentAt"]
+
+
+def test_a_publishing_that_was_given_up_is_waited_for_before_the_copies_are_judged(reading: World) -> None:
+    note = ordered_of(CUSTOM)
+    reading.bounds = replace(reading.bounds, visible_after=VISIBLE_AFTER)
+    reading.seconds_between_calls = VISIBLE_AFTER / 12
+    given_up = []
+
+    def stop() -> None:
+        given_up.append(invocations.at_work(reading.ledger(), "ReadDumps"))
+        given_up[-1].__enter__()
+        boto3.client("stepfunctions").stop_execution(executionArn=execution_arn("restore-1"))
+        raise AwsRefused("nobody hears this any more")
+
+    reading.before["ReadDumps"] = stop
+    assert reading.run(order(note))["status"] == "ABORTED"
+    looks = count()
+
+    def publish_late() -> None:
+        if next(looks) == 1:
+            boto3.client("s3").put_object(Bucket="repository", Key=f"{note.prefixes[0]}manifest.json", Body=b"{}")
+
+    reading.before = {"RemoveCopies": publish_late}
+    reading.calls.clear()
+
+    assert [clean_up["status"] for clean_up in reading.sweep()] == ["SUCCEEDED"]
+
+    assert reading.calls.count("RemoveCopies") > 1
+    assert lies(note) == WHOLE
+    assert copies_row(reading)["note"] == "the restore point's files"
+
+
+def test_whoever_publishes_a_point_is_signed_in_until_it_is_published(reading: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, seen = BaseClient._make_api_call, []
+
+    def call(client: Any, operation: str, arguments: Any) -> Any:
+        if operation == "PutObject" and arguments["Key"] == f"{note.prefixes[0]}manifest.json":
+            with pytest.raises(NotReady, match="an invocation of ReadDumps that did not end properly"):
+                invocations.require_none_at_work(reading.ledger(), "ReadDumps")
+            seen.append(arguments["Key"])
+        return original(client, operation, arguments)
+
+    note = ordered_of(CUSTOM)
+    reading.bounds = replace(reading.bounds, visible_after=VISIBLE_AFTER)
+    with monkeypatch.context() as within:
+        within.setattr(BaseClient, "_make_api_call", call)
+        assert reading.run(order(note))["status"] == "SUCCEEDED"
+
+    assert len(seen) == 1

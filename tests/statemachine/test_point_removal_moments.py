@@ -213,3 +213,22 @@ def test_what_there_is_no_time_for_is_told_and_goes_on(points: World) -> None:
 
     assert (told["points"], told["remaining"]) == ([], [POINT, NEWER])
     assert listed() == [POINT, NEWER, NEWEST]
+
+
+def test_a_file_that_s3_does_not_delete_is_told_and_the_removal_goes_on_later(points: World) -> None:
+    original = BaseClient._make_api_call
+
+    def call(client: Any, operation: str, arguments: Any) -> Any:
+        if operation != "DeleteObjects":
+            return original(client, operation, arguments)
+        return {"Errors": [{"Key": arguments["Delete"]["Objects"][0]["Key"], "Code": "InternalError", "Message": "try again"}]}
+
+    with points.patch.context() as within:
+        within.setattr(BaseClient, "_make_api_call", call)
+        assert remove(points, POINT) == [(POINT, "refused", "AwsRefused")]
+    assert POINT not in listed()
+    assert files(POINT) == 2
+
+    points.clock.let_pass(seconds=limits.VISIBLE_AFTER + 1)
+    assert points.call("RemovePoints", {})["finished"] == [f"{INSTANCE}/{POINT}"]
+    assert files(POINT) == 0

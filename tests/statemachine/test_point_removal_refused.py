@@ -5,6 +5,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from dbrestore.contract import keys
 from dbrestore.points import stored_points
@@ -12,6 +13,7 @@ from tests.statemachine.engines import INSTANCE
 from tests.statemachine.point_removals import NEWER, NEWEST, files, listed, points, refusal, remove
 from tests.statemachine.sources import POINT, store_point
 from tests.statemachine.test_drills import declare, declared
+from tests.statemachine.test_point_removal_moments import before_first
 from tests.statemachine.world import World
 
 __all__ = ["declare", "points"]
@@ -163,3 +165,17 @@ def test_a_point_that_somebody_holds_stays_until_nobody_does(points: World) -> N
     assert "legal hold" in refusal(points, POINT)
     s3.put_object_legal_hold(Bucket="repository", Key=key, LegalHold={"Status": "OFF"})
     assert remove(points, POINT) == [(POINT, "removed", "")]
+
+
+@pytest.mark.parametrize(("operation", "name"), [("GetObjectRetention", "Retention"), ("GetObjectLegalHold", "Legal Hold")])
+def test_where_nobody_may_see_whether_a_lock_is_there_the_point_stays(points: World, operation: str, name: str) -> None:
+    locked()
+
+    def deny() -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": f"You may not see the {name}"}}, operation)
+
+    with before_first(points.patch, operation, deny):
+        [told] = remove(points, POINT)
+
+    assert told[1] == "refused"
+    assert (listed(), files(POINT)) == ([POINT], 3)

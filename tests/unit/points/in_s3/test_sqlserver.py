@@ -10,6 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from dbrestore.contract.errors import (
     BackupArchived,
+    BackupDamaged,
     BackupUnreadable,
     NotReady,
     SourceAccessDenied,
@@ -18,8 +19,8 @@ from dbrestore.contract.errors import (
 )
 from dbrestore.contract.sqlserver_errors import NotANativeBackup, StripeMissing
 from dbrestore.points import point_verification, stored_points
-from dbrestore.points.in_s3 import sqlserver
-from dbrestore.points.in_s3.copying import Pace
+from dbrestore.points.in_s3 import copying, sqlserver
+from dbrestore.points.in_s3.copying import Pace, Wanted
 from dbrestore.points.in_s3.unfinished import FOLDER
 from tests.unit.points.in_s3.conftest import BACKUPS, MIB, REPOSITORY, Buckets
 from tests.unit.points.sqlserver.backups import backup
@@ -235,3 +236,55 @@ def add_and_fail(buckets: Buckets, made: list[Any]) -> None:
             raise SourceChanged("broken on purpose")
 
     add(buckets, "a.bak", progress=told)
+
+
+def test_what_is_written_over_between_the_look_and_the_reading_is_read_as_it_was(buckets: Buckets) -> None:
+    body = backup(FULL)
+    buckets.put("a.bak", body)
+    buckets.meanwhile["GetObject"] = lambda: buckets.put("a.bak", backup(LOG))
+
+    [point] = add(buckets, "a.bak").points
+
+    assert buckets.s3.get_object(Bucket=REPOSITORY, Key=point.native_databases[0].files[0].key)["Body"].read() == body
+
+
+def test_without_versions_what_is_written_over_before_it_is_read_is_refused(buckets: Buckets) -> None:
+    buckets.s3.create_bucket(Bucket="plain", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    source = replace(buckets.source, bucket="plain")
+    buckets.s3.put_object(Bucket="plain", Key="a.bak", Body=backup(FULL))
+    pinned = source.pinned("a.bak")
+    buckets.s3.put_object(Bucket="plain", Key="a.bak", Body=backup(LOG))
+
+    with pytest.raises(SourceChanged, match="was replaced or deleted after it had been looked at"):
+        source.reader(pinned)(0, 512)
+
+
+def test_parts_of_another_size_are_copied_anew(buckets: Buckets) -> None:
+    """A run of another version, or with other bounds, began the upload."""
+    body = backup(BIG)
+    buckets.put("a.bak", body)
+    calls = iter([False] * 3)
+    with pytest.raises(NotReady):
+        add(buckets, "a.bak", pace=replace(IN_PARTS, threads=1, is_over=lambda: next(calls, True)))
+
+    [point] = add(buckets, "a.bak", pace=replace(IN_PARTS, part_bytes=IN_PARTS.part_bytes + MIB)).points
+
+    assert buckets.s3.get_object(Bucket=REPOSITORY, Key=point.native_databases[0].files[0].key)["Body"].read() == body
+
+
+def test_a_copy_of_another_length_is_not_called_a_copy(buckets: Buckets) -> None:
+    buckets.put("a.bak", backup(FULL))
+    wanted = Wanted(buckets.source.pinned("a.bak"), "crm-mssql/x/a.bak")
+    buckets.s3.put_object(Bucket=REPOSITORY, Key=wanted.key, Body=b"cut")
+
+    with pytest.raises(BackupDamaged, match=r"s3://team-backups/a\.bak: its copy has 3 bytes and not "):
+        copying.described([wanted], buckets.repository, Pace())
+
+
+def test_what_s3_does_not_delete_is_not_called_hidden(buckets: Buckets) -> None:
+    buckets.s3.put_object(Bucket=REPOSITORY, Key="crm-mssql/x/a.bak", Body=b"x")
+    refusal = {"Key": "crm-mssql/x/a.bak", "Code": "InternalError", "Message": "try again"}
+    buckets.s3.meta.events.register("after-call.s3.DeleteObjects", lambda parsed, **_: parsed.update(Errors=[refusal]))
+
+    with pytest.raises(NotReady, match=r"waiting for S3 to delete crm-mssql/x/a\.bak \(InternalError: try again\)"):
+        copying.hide(buckets.repository, "crm-mssql/x/")
