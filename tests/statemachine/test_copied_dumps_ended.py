@@ -93,6 +93,20 @@ def test_a_cancelled_copying_leaves_nothing(reading: World, counted: list[int]) 
     assert copies_row(reading)["seenAbsentAt"]
 
 
+def test_what_somebody_cancelled_and_something_else_ended_is_not_kept_for_later(reading: World) -> None:
+    def cancel_and_fail() -> None:
+        request_cancel(Surroundings().table, reading.ledger().restore_id)
+        raise ReplayFailed("broken on purpose")
+
+    note = ordered_of(CUSTOM)
+    reading.before["ReadDumps"] = cancel_and_fail
+
+    assert reading.run(order(note))["error"] == "ReplayFailed"
+
+    assert lies(note) == []
+    assert copies_row(reading)["state"] == "DELETED"
+
+
 @pytest.mark.parametrize("state", [*WAY, *CLEARING])
 def test_a_stopped_execution_is_cleared_up_by_the_sweeper(reading: World, state: str) -> None:
     note, others = ordered_of(CUSTOM), points()

@@ -189,6 +189,20 @@ def test_what_is_called_otherwise_by_now_is_neither_renamed_nor_dropped(case: Ca
     assert case.word("bazaar_precious") == "old"
 
 
+def test_an_undo_takes_the_name_from_no_third_database(case: Case) -> None:
+    case.run("swap")
+    case.cloud.execute(f"ALTER DATABASE {case.name} RENAME TO bazaar_aside")
+    case.cloud.create_database(case.name)
+    before = case.names(), case.oid(case.name)
+
+    refused = case.run("undo")
+
+    assert refused.error is not None
+    assert refused.error.name == "SwapRefused"
+    assert "is another database than the restored one by now" in refused.error.message
+    assert (case.names(), case.oid(case.name)) == before
+
+
 def test_after_an_undo_nothing_is_dropped(case: Case) -> None:
     case.run("swap")
     case.run("undo")

@@ -48,6 +48,11 @@ def test_the_same_members_in_any_order_are_the_same_point_and_others_another() -
     assert arrivals.point_id(BEGIN, "crm", ["a", "b", "c"]) not in same
 
 
+def test_a_point_s_id_bears_the_time_at_which_the_last_of_it_arrived() -> None:
+    """And not when it was taken in: one that is taken in late isn't the latest."""
+    assert arrivals.point_id(datetime(2026, 11, 23, 5, 12, tzinfo=UTC), "shop", ["a"]).startswith("20261123T051200Z-")
+
+
 def test_without_a_run_each_dump_is_a_point() -> None:
     made = groups(found("pg/{database}-{time}.dump", listed("pg/a-2026-11-30.dump"), listed("pg/a-2026-12-01.dump", 9)), LONG_AGO)
 

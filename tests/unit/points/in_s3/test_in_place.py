@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from dbrestore.contract.errors import (
+    BackupArchived,
     BackupDamaged,
     BackupUnreadable,
     RestoreError,
@@ -233,3 +234,19 @@ def test_a_manifest_with_half_a_reference_can_not_be_read(buckets: Buckets, lack
 
     with pytest.raises(ValidationError, match="reference"):
         StoredFile.model_validate(file)
+
+
+def test_the_version_of_a_bucket_that_no_longer_keeps_any_is_none(buckets: Buckets) -> None:
+    """S3 calls it `null`, and the next upload takes its place; moto's answer has none (Amazon S3 User Guide, "Working with objects in a
+    versioning-suspended bucket")."""
+    buckets.put("a.dump", CUSTOM)
+    buckets.s3.meta.events.register("after-call.s3.HeadObject", lambda parsed, **_: parsed.update(VersionId="null"))
+
+    assert buckets.source.pinned("a.dump").version_id is None
+
+
+def test_what_is_archived_is_refused_though_nothing_of_it_is_read_or_copied_yet(buckets: Buckets) -> None:
+    buckets.put("a.dump", CUSTOM, StorageClass="DEEP_ARCHIVE")
+
+    with pytest.raises(BackupArchived, match=r"s3://team-backups/a\.dump: "):
+        buckets.source.pinned("a.dump")
