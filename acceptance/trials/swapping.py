@@ -8,17 +8,26 @@ from dbrestore.contract.swaps.orders import SwapAction
 
 
 def _postgresql(scene: Scene) -> Finding:
-    restored, name = _restore_of(scene, dumps.DATABASE), scene.postgresql.name
-    # The run's instance has no database but those that are restored: this one stands for the original.
-    original = restores.begin(scene.plane, name, name, dumps.DATABASE, dumps.DATABASE).end()
-    require(original.status == "SUCCEEDED", f"{original.restore_id} ended {original.status}: there is no database to exchange")
+    restored = _restore_of(scene, dumps.DATABASE)
+    # The run's instance has no database but those that are restored.
+    _restore_as_original(scene, scene.postgresql.name, dumps.DATABASE)
     return _there_and_back(scene, restored)
 
 
 def _sqlserver(scene: Scene) -> Finding:
     if not (scene.sqlserver and scene.native_database):
         raise NotTried("needs an instance of SQL Server: start with --sqlserver")
-    return _there_and_back(scene, _restore_of(scene, scene.native_database))
+    restored = _restore_of(scene, scene.native_database)
+    if scene.wishes.native_backups:
+        # Of a database that is somewhere else; the backup that the run takes is of one on its own instance.
+        _restore_as_original(scene, scene.sqlserver.name, scene.native_database)
+    return _there_and_back(scene, restored)
+
+
+def _restore_as_original(scene: Scene, instance: str, database: str) -> None:
+    """The database under its own name, where it stands for the original."""
+    original = restores.begin(scene.plane, instance, instance, database, database).end()
+    require(original.status == "SUCCEEDED", f"{original.restore_id} ended {original.status}: there is no database to exchange")
 
 
 def _restore_of(scene: Scene, database: str) -> Report:
@@ -33,10 +42,7 @@ def _there_and_back(scene: Scene, restored: Report) -> Finding:
     there = _exchanged(scene, restored, "swap")
     name = there.name
     require(there.restored_is == name, f"{there.truth}, but {name!r} should be the restored one")
-    if not there.old_id:
-        return Finding(
-            f"the restored database has the name {name!r} after {there.seconds:.0f} s; nothing bore it, so nothing is turned back"
-        )
+    require(bool(there.old_id), f"{name!r} was taken by the restored database, but nothing bore it before")
     back = _exchanged(scene, restored, "undo")
     require(back.old_is == name, f"{back.truth}, but {name!r} should be the database from before")
     notes = "; ".join(f"{one.entry}: {one.what}" for one in there.fix_ups) or "everything of the old database went over"

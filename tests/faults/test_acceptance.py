@@ -73,7 +73,9 @@ def test_the_trials_did_what_they_say(whole: Ended) -> None:
         "longest until the group list is in force",
     ]
     assert clouds.named(whole.sheet, "stopped").told.startswith("2 of 2 executions were stopped")
-    assert "was exchanged in" in clouds.named(whole.sheet, "swap-postgresql").told
+    for swap in ("swap-postgresql", "swap-sqlserver"):
+        assert "was exchanged in" in clouds.named(whole.sheet, swap).told
+        assert "and turned back in" in clouds.named(whole.sheet, swap).told
     assert "native_restored restored and verified" in clouds.named(whole.sheet, "restore-sqlserver").told
     assert "in storage-optimization RDS takes the group list" in clouds.named(whole.sheet, "busy-instance").told
 
