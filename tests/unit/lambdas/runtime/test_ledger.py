@@ -188,10 +188,10 @@ def test_what_is_missed_counts_as_gone_at_the_second_look_after_its_bound(world:
 
     bound = limits.SHOWN_WITHIN + (0 if is_made else limits.VISIBLE_AFTER)
     assert "would have to be visible" in missed(bound - 1)
-    assert "second look" in missed(1)
-    assert "second look" in missed(limits.LOOKS_APART - 1)
+    assert "waiting to look again" in missed(1)
+    assert "waiting to look again" in missed(limits.LOOKS_APART - 1)
     ledger.found(ledger.rows()[0])
-    assert "second look" in missed(60), "it was found in between"
+    assert "waiting to look again" in missed(60), "it was found in between"
     clock.let_pass(seconds=limits.LOOKS_APART)
     ledger.missed(ledger.rows()[0])
 
