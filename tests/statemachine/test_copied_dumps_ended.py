@@ -1,6 +1,7 @@
 """What becomes of copied dumps when there is no restore point in the end: they are kept for the same order, or seen absent, and no upload
 stays open."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -150,20 +151,25 @@ def test_what_is_half_copied_when_the_execution_is_stopped_is_seen_absent(readin
     assert copies_row(reading)["seenAbsentAt"]
 
 
+def give_up(world: World, state: str, held: list[AbstractContextManager[object]]) -> None:
+    """The execution is stopped in a call of the state, which is at work for as long as it is held."""
+    held.append(invocations.at_work(world.ledger(), state))
+    held[-1].__enter__()
+    boto3.client("stepfunctions").stop_execution(executionArn=execution_arn("restore-1"))
+    raise AwsRefused("nobody hears this any more")
+
+
 def test_a_copying_that_was_given_up_is_waited_for_before_anything_is_called_absent(reading: World, counted: list[int]) -> None:
     note = ordered_of(LARGE)
     ticks = count()
     reading.stopwatch = lambda: float(next(ticks))
     reading.bounds = replace(reading.bounds, copying_seconds=3, visible_after=VISIBLE_AFTER)
     reading.seconds_between_calls = VISIBLE_AFTER / 12
-    given_up = []
+    given_up: list[AbstractContextManager[object]] = []
 
     def stop() -> None:
         if counted:
-            given_up.append(invocations.at_work(reading.ledger(), "CopyDumps"))
-            given_up[-1].__enter__()
-            boto3.client("stepfunctions").stop_execution(executionArn=execution_arn("restore-1"))
-            raise AwsRefused("nobody hears this any more")
+            give_up(reading, "CopyDumps", given_up)
 
     reading.before["CopyDumps"] = stop
     assert reading.run(order(note))["status"] == "ABORTED"
@@ -188,15 +194,8 @@ def test_a_publishing_that_was_given_up_is_waited_for_before_the_copies_are_judg
     note = ordered_of(CUSTOM)
     reading.bounds = replace(reading.bounds, visible_after=VISIBLE_AFTER)
     reading.seconds_between_calls = VISIBLE_AFTER / 12
-    given_up = []
-
-    def stop() -> None:
-        given_up.append(invocations.at_work(reading.ledger(), "ReadDumps"))
-        given_up[-1].__enter__()
-        boto3.client("stepfunctions").stop_execution(executionArn=execution_arn("restore-1"))
-        raise AwsRefused("nobody hears this any more")
-
-    reading.before["ReadDumps"] = stop
+    given_up: list[AbstractContextManager[object]] = []
+    reading.before["ReadDumps"] = lambda: give_up(reading, "ReadDumps", given_up)
     assert reading.run(order(note))["status"] == "ABORTED"
     looks = count()
 
