@@ -3,8 +3,7 @@
 Invariant: as the temporary login, because expressions of indexes and statistics run as the owner of their table, and bounded in time.
 """
 
-from collections.abc import Callable, Iterator
-from collections.abc import Collection as Container
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final

@@ -12,7 +12,6 @@ from moto import mock_aws
 from moto.core.serialize import XFormedAttributePicker
 from moto.core.utils import get_service_model
 from moto.dynamodb.models.dynamo_type import DynamoType
-from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser
 from moto.kms.models import kms_backends
 from moto.moto_api._internal import mock_random
 from moto.stepfunctions.parser.asl.eval import states
@@ -158,22 +157,6 @@ def test_values_are_equal_where_dynamodb_takes_them_for_equal(one: dict[str, Any
     remembered.install()
 
     assert (DynamoType(one) == DynamoType(other)) is equal
-
-
-def test_each_step_through_an_expression_has_its_own_kinds_of_nodes() -> None:
-    remembered.install()
-
-    class Numbers(DepthFirstTraverser):
-        def _processing_map(self) -> dict[type, Any]:
-            return {int: str}
-
-    class Texts(DepthFirstTraverser):
-        def _processing_map(self) -> dict[type, Any]:
-            return {str: int}
-
-    numbers, texts = Numbers(), Texts()
-
-    assert [step.nodes_to_be_processed() for step in (numbers, texts, numbers)] == [(int,), (str,), (int,)]
 
 
 def test_a_random_text_has_its_length_and_letters_and_comes_once() -> None:
